@@ -36,12 +36,13 @@ async def rotate(config: Config, resolver: Resolver, now: datetime) -> Rotated:
     from gateway.cli.stores import open_stores
     from gateway.keyfiles import dkim_public, dkim_rotation
 
-    # One at a time in all domains: whoever asks again must not begin anew where DNS was quicker.
-    if not dkim_rotation.records_of_next(config):
-        dkim_rotation.begin(config, now)
-    found = dkim_rotation.waiting(config, resolver)
-    seen = [one for one in found if one.seen]
+    # Before any key is made: one that no store could be told of would lie there, begun.
     async with open_stores(config) as stores:
+        # One at a time in all domains: who asks again must not begin anew where DNS was quicker.
+        if not dkim_rotation.records_of_next(config):
+            dkim_rotation.begin(config, now)
+        found = dkim_rotation.waiting(config, resolver)
+        seen = [one for one in found if one.seen]
         for one in seen:
             async with stores.data.begin() as connection:
                 moment = await stores.clock.now(connection)

@@ -258,6 +258,18 @@ def _query_parameters(row: Endpoint) -> list[dict[str, Any]]:
     schema = row.query.model_json_schema(ref_template=f"{_SCHEMAS}{{model}}")
     required = schema.get("required", [])
     return [
-        {"name": name, "in": "query", "required": name in required, "schema": shape}
+        {"name": name, "in": "query", "required": name in required, "schema": _in_address(shape)}
         for name, shape in schema["properties"].items()
     ]
+
+
+def _in_address(shape: Mapping[str, Any]) -> dict[str, Any]:
+    """The shape of a value in an address: it may be missing, and is never null.
+
+    Left as a choice with null, it has no type of its own, and readers of the document show none.
+    """
+    choices = [one for one in shape.get("anyOf", ()) if one != {"type": "null"}]
+    if len(choices) != 1:
+        return dict(shape)
+    kept = {name: said for name, said in shape.items() if name not in ("anyOf", "default")}
+    return {**kept, **choices[0]}

@@ -79,7 +79,9 @@ def _read_file(path: Path) -> bytes:
         seen = path.stat()
         content = path.read_bytes()
     except FileNotFoundError:
-        raise KeyFileError(f"there is no {path}; `gateway init` makes it") from None
+        raise KeyFileError(
+            f"there is no {path}: restore its backup; for a new gateway `gateway init` makes it"
+        ) from None
     except OSError as error:
         raise KeyFileError(f"cannot read {path}: {error.strerror}") from None
     # A mounted secret is somebody else's, who lets the group of this process read it.

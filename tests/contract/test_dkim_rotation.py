@@ -110,3 +110,17 @@ def test_the_command_prints_what_to_publish_and_show_has_it_too(run: Run, folder
     assert shown[1]["name"] in begun.out
     files = list((folder / "var/dkim").rglob("*.next"))
     assert [path.stat().st_mode & 0o777 for path in files] == [0o600]
+
+
+def test_without_a_keyring_no_next_key_is_left_and_the_backup_is_named(
+    run: Run, folder: Path
+) -> None:
+    run("init")
+    keyring = folder / "var/keyring.json"
+    keyring.rename(folder / "keyring.json")
+
+    failed = run("dkim", "rotate")
+
+    assert (failed.status, failed.out) == (1, "")
+    assert f"there is no {keyring}: restore its backup; for a new gateway" in failed.err
+    assert list((folder / "var/dkim").rglob("*.next")) == []

@@ -82,6 +82,23 @@ async def test_the_document_lets_the_tokens_of_mails_and_of_fresh_links_through(
     assert not lets_through(of_mail, "post", "/why/{token}"), "there is nothing to post to it"
 
 
+async def test_every_parameter_has_one_type_and_may_be_missing_but_not_null(embedded: App) -> None:
+    document = await document_of(embedded)
+    schemas, seen = document["components"]["schemas"], 0
+
+    for path, methods in document["paths"].items():
+        for operation in methods.values():
+            for parameter in operation.get("parameters", ()):
+                shape = parameter["schema"]
+                if "$ref" in shape:
+                    shape = schemas[shape["$ref"].rpartition("/")[2]]
+                assert isinstance(shape.get("type"), str), (path, parameter["name"])
+                assert shape.get("default", "") is not None, (path, parameter["name"])
+                seen += 1
+
+    assert seen > 100
+
+
 async def test_every_operation_has_a_name_of_its_own(embedded: App) -> None:
     document = await document_of(embedded)
     names = [
