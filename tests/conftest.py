@@ -53,7 +53,7 @@ def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.Abstrac
     return {"the operator's": talk.loop_factory() or asyncio.new_event_loop}
 
 
-_SELDOM = (100_000, 20, 100)  # instead of after each 700 objects more
+_SELDOM = (100_000, 20, 10)  # instead of after each 700 objects more
 
 
 def pytest_collection_finish() -> None:

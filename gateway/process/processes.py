@@ -209,9 +209,9 @@ async def opened(
             try:
                 parts = await stack.enter_async_context(open_parts(config, clock))
                 await put_in_order(parts)
-            except StorageAway as error:
-                cause = type(error.__cause__).__name__
-                log.warning("store_awaited", store=error.store, error=cause, wait=wait)
+            except StorageAway as away:
+                kind = type(away.__cause__).__name__
+                log.warning("store_awaited", store=away.store, error=kind, why=away.why, wait=wait)
             else:
                 yield parts
                 return

@@ -21,6 +21,7 @@ from tests.support.ports import free_port
 from tests.support.waiting import until
 
 ADA = "ada@example.org"
+CANNOT_BE_OPENED = "its file cannot be opened: see who owns it, its folder too"
 
 
 @pytest.fixture
@@ -98,8 +99,18 @@ async def test_a_store_that_is_not_up_yet_is_waited_for(gateway: Gateway, store:
     await gateway.await_ready("serve")
     await gateway.subscribe(ADA)
     lines = [json.loads(line) for line in gateway.log("serve").splitlines()]
-    errors = {line["error"] for line in lines if line["event"] == "store_awaited"}
-    assert errors == {"OperationalError"}
+    told = {(line["error"], line["why"]) for line in lines if line["event"] == "store_awaited"}
+    assert told == {("OperationalError", CANNOT_BE_OPENED)}
+
+
+async def test_a_store_that_is_none_is_named_as_such_in_the_log(gateway: Gateway) -> None:
+    """It does not heal by being waited for: somebody has to look at that file."""
+    _file(gateway, "url").write_bytes(b"no database, but a letter\n" * 400)
+    await gateway.start("serve", "serve", ready=False)
+
+    await until(lambda: '"why": "its file is no database"' in gateway.log("serve"), 30)
+
+    assert await asyncio.to_thread(gateway.kill, "serve", signal.SIGTERM) == 0
 
 
 async def test_sigterm_ends_the_waiting_for_a_store(gateway: Gateway) -> None:
