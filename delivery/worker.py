@@ -300,12 +300,10 @@ class Worker(Generic[L]):
             if None in ended:
                 return
 
-    async def _spend_group(self, waiting: Sequence[tuple[Spending, float]]) -> Sequence[bool]:
-        until = min(since for _, since in waiting) + COMMIT_WITHIN
-        # One for the group: one for each mail takes as long as its dialogue's timers together.
-        async with asyncio.timeout(until - elapsed()):
-            spent = await self._desk.spend(self.owner, [one for one, _ in waiting])
-        return [one.permit in spent for one, _ in waiting]
+    async def _spend_group(self, spendings: Sequence[Spending]) -> Sequence[bool]:
+        async with asyncio.timeout(COMMIT_WITHIN):  # or one that hangs holds up all that come later
+            spent = await self._desk.spend(self.owner, spendings)
+        return [one.permit in spent for one in spendings]
 
     async def _settle(self, ended: Sequence[Ended[L]]) -> None:
         """Write outcomes, however long the database is away: the journal keeps them meanwhile.
@@ -335,10 +333,12 @@ class Worker(Generic[L]):
         return inf if self._patient_until is None else self._patient_until - elapsed()
 
     async def spend(self, parcel: Parcel[object]) -> bool:
-        """Mark a permit spent, with others; no answer within 30 s, whoever hangs, means no."""
+        """Mark a permit spent, with whoever does so at the same time; no answer means no."""
         spending = Spending(parcel.permit, parcel.message, parcel.attempt)
         try:
-            return await self._spend((spending, elapsed()))
+            # Of each mail: a group that hangs may hang while it is cancelled, too.
+            async with asyncio.timeout(COMMIT_WITHIN):
+                return await self._spend(spending)
         except (StorageAway, TimeoutError):
             return False
 
