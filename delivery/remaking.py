@@ -21,8 +21,9 @@ from delivery.errors import SpecimenError
 
 FORMAT: Final = "consentgw/mail/v1"
 _WHOLE: Final = "mail"  # the one value of a mail that cannot be taken apart
+# It begins with a text, which is looked for fast; looking behind would be tried everywhere.
 _IN_BASE64: Final = re.compile(
-    r"(?<=\r\nContent-Transfer-Encoding: base64\r\n\r\n)((?:[A-Za-z0-9+/=]{1,76}\r\n)+)"
+    r"\r\nContent-Transfer-Encoding: base64\r\n\r\n((?:[A-Za-z0-9+/=]{1,76}\r\n)+)"
 )
 _SOFT_BREAK: Final = "=\r\n"  # quoted-printable may have one anywhere (RFC 2045, section 6.7)
 _SLOT: Final = re.compile(r"([a-z_]+)(?: ([0-9]{1,6}) ([0-9]{1,6}))?")
@@ -83,12 +84,13 @@ def _read(specimen: bytes) -> list[tuple[str, Sequence[str]]]:
 def _pieces(raw: str, values: Mapping[str, str]) -> list[_Piece]:
     """The bytes as they are, and in between texts that are sent as base64."""
     found: list[_Piece] = []
-    for number, part in enumerate(_IN_BASE64.split(raw)):
-        if number % 2:
-            text = base64.b64decode(part).decode("utf-8")
-            found.append(["base64", [*_with_slots(text, values)]])
-        else:
-            found.append(["7bit", [*_with_slots(part, values)]])
+    end = 0
+    for part in _IN_BASE64.finditer(raw):
+        found.append(["7bit", [*_with_slots(raw[end : part.start(1)], values)]])
+        text = base64.b64decode(part[1]).decode("utf-8")
+        found.append(["base64", [*_with_slots(text, values)]])
+        end = part.end()
+    found.append(["7bit", [*_with_slots(raw[end:], values)]])
     return found
 
 
