@@ -19,10 +19,8 @@ from sqlalchemy import (
     Table,
     and_,
     exists,
-    insert,
     literal_column,
     select,
-    update,
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -37,6 +35,7 @@ from storage.locks import delete_free
 from storage.signed import SignedTable
 from storage.sound import fits
 from storage.types import among
+from storage.writing import insert_all, update_all
 
 READABLE: Final = fits(
     *(change.c[one] for one in ("id", "subject", "kind", "purpose", "receivers"))
@@ -115,8 +114,7 @@ def told_of(
 
 async def add(connection: AsyncConnection, keys: RowKeys, said: Iterable[Change]) -> None:
     """Keep what others are to be told, in the transaction that stages its events."""
-    if rows := [_signed(keys, one) for one in said]:
-        await connection.execute(insert(change), rows)
+    await insert_all(connection, change, [_signed(keys, one) for one in said])
 
 
 async def unspread(connection: AsyncConnection, now: datetime, limit: int) -> Sequence[Any]:
@@ -136,14 +134,14 @@ async def unspread(connection: AsyncConnection, now: datetime, limit: int) -> Se
     return rows
 
 
-async def spread(
-    connection: AsyncConnection, keys: RowKeys, one: Change, place: int, receivers: Iterable[str]
-) -> Change:
-    """Say who is told of it, which is final: who is new hears of what happens from then on."""
-    spread = replace(one, place=place, receivers=" ".join(sorted(receivers)))
-    this = change.c.id == one.id
-    await connection.execute(update(change).where(this).values(_signed(keys, spread)))
-    return spread
+async def spread(connection: AsyncConnection, keys: RowKeys, placed: Sequence[Change]) -> None:
+    """Say of each its place and who is told, which is final: who is new hears of what comes."""
+    await update_all(connection, change, [_signed(keys, one) for one in placed])
+
+
+def placed(one: Change, place: int, receivers: Iterable[str]) -> Change:
+    """The same change once it is known where its event stands, and who is told of it."""
+    return replace(one, place=place, receivers=" ".join(sorted(receivers)))
 
 
 async def get(

@@ -37,7 +37,8 @@ from storage.honesty import RowKeys
 from storage.locks import delete_free
 from storage.signed import SignedTable
 from storage.sound import fits
-from storage.types import among, upsert
+from storage.types import among
+from storage.writing import insert_all
 
 LEASE: Final = timedelta(seconds=20)  # longer than any one try takes
 _FIRST: Final = tuple(timedelta(seconds=n) for n in (1, 5, 15, 30, 60))
@@ -117,8 +118,7 @@ async def add(connection: AsyncConnection, keys: RowKeys, spread: Iterable[Chang
         for one in spread
         for webhook in (one.receivers or "").split()
     ]
-    if rows:
-        await connection.execute(upsert(connection, telling).on_conflict_do_nothing(), rows)
+    await insert_all(connection, telling, rows, new_only=True)
 
 
 async def claim(

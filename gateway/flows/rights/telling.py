@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from operator import itemgetter
+from operator import attrgetter
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -106,15 +106,16 @@ class Tellings:
             # Each has a place: in front of the others, one with another's entry would stay there.
             stuck |= {one.id: Why.ALTERED for one in ours if one.eid not in places}
             await put_aside(connection, "change", stuck, now)
-            placed = [(places[one.eid][0], one) for one in ours if one.eid in places]
-            ready = sorted(placed, key=itemgetter(0))  # changes have no order of their own
-            spread = [
-                await feed.spread(connection, self._keys, one, place, self._told_of(one.kind))
-                for place, one in ready
+            placed = [
+                feed.placed(one, places[one.eid][0], self._told_of(one.kind))
+                for one in ours
+                if one.eid in places
             ]
-            await tellings.add(connection, self._keys, spread)
-            await feed.forget(connection, {one.subject for one in spread})
-        return len(spread)
+            placed.sort(key=attrgetter("place"))  # changes have no order of their own
+            await feed.spread(connection, self._keys, placed)
+            await tellings.add(connection, self._keys, placed)
+            await feed.forget(connection, {one.subject for one in placed})
+        return len(placed)
 
     async def _is_anything(
         self, look: Callable[[AsyncConnection, datetime], Awaitable[Sequence[object]]]
