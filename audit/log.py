@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
-from sqlalchemy import case, delete, func, select, update
+from sqlalchemy import any_, bindparam, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from audit import nodes, numbers, succession, tree
+from audit import nodes, numbers, staged, succession, tree
 from audit.checkpoints import is_name
 from audit.entry import (
     Draft,
@@ -28,6 +28,7 @@ from audit.entry import (
 from audit.errors import BadPending, EntryError, LogMissing, RowDamaged
 from audit.kinds import Actor, Kind
 from audit.rowmac import LOGGED, RowMacs
+from audit.staged import Pending
 from audit.tables import (
     audit_entry,
     audit_item,
@@ -37,13 +38,29 @@ from audit.tables import (
 )
 from audit.times import told_steps
 from audit.tree import Frontier, leaf_hash
+from storage import straight
 from storage.keysets import KeySet
 from storage.locks import try_alone
 from storage.sound import sound
-from storage.types import upsert
+from storage.types import HASHES, upsert
 from storage.writing import insert_all, insert_each
 
 _SKIPPED = 1000  # rows read at once behind some that are not ours
+
+# Made once: the sequencer asks them five times a second.
+_OURS = audit_state.c.log == bindparam("of")
+_FRONTIER = select(audit_state.c.size, audit_state.c.frontier).where(_OURS, sound(audit_state))
+_EDGE = _FRONTIER.with_for_update()
+_ADVANCE = (
+    update(audit_state)
+    .where(_OURS, audit_state.c.size == bindparam("old"))
+    .values(size=bindparam("new"), frontier=bindparam("edge"))
+    .returning(audit_state.c.size)
+)
+_AT = select(*LOGGED).where(audit_entry.c.leaf_index == bindparam("place"), sound(audit_entry))
+_LOGGED = select(audit_entry.c.eid).where(
+    audit_entry.c.eid == any_(bindparam("eids", type_=HASHES))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,14 +98,6 @@ class LetGo:
     def refs(self) -> dict[str, str]:
         """For the event that tells of it: what is gone and not accounted for was not erased."""
         return {"payloads": str(self.payloads), "items": str(self.items)}
-
-
-class _Pending(NamedTuple):
-    n: int
-    eid: bytes
-    entry: bytes
-    mac: bytes
-    kid: int
 
 
 class Log:
@@ -162,7 +171,7 @@ class Log:
 
     async def take(self, connection: AsyncConnection, limit: int) -> list[tuple[Entry, bytes]]:
         """Take the oldest staged rows away, for whoever holds the right edge and appends them."""
-        taken = await _take(connection, limit)
+        taken = await staged.take(connection, limit)
         entries = (one.entry for one in taken)
         return [*zip(await self._check(connection, taken), entries, strict=True)]
 
@@ -262,11 +271,7 @@ class Log:
         return Inclusion(index, row.entry, row.leaf_hash, path, size)
 
     async def _frontier(self, connection: AsyncConnection, *, locked: bool) -> Frontier:
-        query = select(audit_state.c.size, audit_state.c.frontier)
-        query = query.where(audit_state.c.log == self.origin)
-        if locked:
-            query = query.with_for_update()
-        rows = (await connection.execute(query.where(sound(audit_state)))).all()
+        rows = await straight.rows(connection, _EDGE if locked else _FRONTIER, {"of": self.origin})
         if not rows and not await self._is_there(connection):
             raise LogMissing(self.origin)
         try:
@@ -282,19 +287,14 @@ class Log:
         return bool((await connection.execute(query)).scalar_one())
 
     async def _advance(self, connection: AsyncConnection, old: int, frontier: Frontier) -> None:
-        statement = update(audit_state).where(
-            audit_state.c.log == self.origin, audit_state.c.size == old
-        )
-        statement = statement.values(size=frontier.size, frontier=frontier.packed)
-        if (await connection.execute(statement)).rowcount != 1:
+        edge = {"new": frontier.size, "edge": frontier.packed}
+        if not await straight.rows(connection, _ADVANCE, {"of": self.origin, "old": old} | edge):
             raise RuntimeError("two sequencers at once")
 
     async def _entry_at(self, connection: AsyncConnection, index: int) -> Entry | None:
         """The entry at *index*; None where there is none that a gateway wrote."""
-        query = select(*LOGGED)
-        query = query.where(audit_entry.c.leaf_index == self.base + index, sound(audit_entry))
-        row = (await connection.execute(query)).first()
-        logged = None if row is None else self.logged(row)
+        rows = await straight.rows(connection, _AT, {"place": self.base + index})
+        logged = self.logged(rows[0]) if rows else None
         return None if logged is None else logged.entry
 
     def logged(self, row: Any) -> Logged | None:
@@ -306,13 +306,11 @@ class Log:
         except EntryError:
             return None
 
-    async def _check(self, connection: AsyncConnection, taken: Sequence[_Pending]) -> list[Entry]:
-        query = select(audit_entry.c.eid)
-        query = query.where(audit_entry.c.eid.in_([one.eid for one in taken]))
-        logged = set((await connection.execute(query)).scalars())
+    async def _check(self, connection: AsyncConnection, taken: Sequence[Pending]) -> list[Entry]:
+        logged = await _logged(connection, [one.eid for one in taken])
         return [self._checked(one, logged) for one in taken]
 
-    def _checked(self, one: _Pending, logged: Collection[bytes]) -> Entry:
+    def _checked(self, one: Pending, logged: Collection[bytes]) -> Entry:
         if not self.macs.staged(one):
             raise BadPending(one.n, "its MAC is wrong")
         read = parse(one.entry)
@@ -326,17 +324,6 @@ class Log:
 async def entries(connection: AsyncConnection) -> int:
     """How many entries the log that is there says it has, whose ever it is."""
     query = select(func.coalesce(func.max(audit_state.c.size), 0))
-    return int((await connection.execute(query)).scalar_one())
-
-
-async def waits(connection: AsyncConnection) -> bool:
-    """Whether a staged event has no index yet."""
-    return bool((await connection.execute(select(select(audit_pending.c.n).exists()))).scalar_one())
-
-
-async def pending(connection: AsyncConnection) -> int:
-    """How many staged events have no index yet."""
-    query = select(func.count()).select_from(audit_pending)
     return int((await connection.execute(query)).scalar_one())
 
 
@@ -367,22 +354,14 @@ def _items(drafts: Sequence[Draft]) -> list[dict[str, Any]]:
     ]
 
 
-async def _take(connection: AsyncConnection, limit: int) -> list[_Pending]:
-    """Remove the oldest staged rows and return them.
-
-    One statement: between reading and deleting, a transaction with a lower
-    number may commit, and its row must not go unread. Raises `BadPending` for
-    one that holds what cannot be staged.
-    """
-    oldest = select(audit_pending.c.n).order_by(audit_pending.c.n).limit(limit)
-    statement = delete(audit_pending).where(audit_pending.c.n.in_(oldest))
-    fits = sound(audit_pending)
-    columns = (case((fits, column)) for column in audit_pending.columns)
-    rows = (await connection.execute(statement.returning(*columns))).all()
-    for row in rows:
-        if row[0] is None:
-            raise BadPending(None, "it cannot be read; `gateway audit verify` names it")
-    return sorted(_Pending(*row) for row in rows)
+async def _logged(connection: AsyncConnection, eids: Sequence[bytes]) -> set[bytes]:
+    """Which of these events are in the log."""
+    if connection.dialect.name == "postgresql":
+        rows = await straight.rows(connection, _LOGGED, {"eids": eids})
+    else:
+        query = select(audit_entry.c.eid).where(audit_entry.c.eid.in_(eids))
+        rows = (await connection.execute(query)).all()
+    return {eid for (eid,) in rows}
 
 
 def _row(place: int, read: Entry, entry: bytes, leaf: bytes, macs: RowMacs) -> dict[str, object]:

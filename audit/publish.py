@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import bindparam, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit import checkpoints, nodes, published, succession, tree
@@ -37,9 +37,11 @@ from audit.rowmac import LOGGED
 from audit.signers import Signers
 from audit.tables import audit_entry, audit_guard
 from audit.tree import Frontier, leaf_hash
+from storage import straight
 from storage.clock import Clock
 from storage.database import Database
 from storage.sound import sound
+from storage.types import among, texts
 
 _CHUNK = 1024  # entries read at once
 
@@ -57,6 +59,24 @@ async def held_notes(guard: Database) -> list[str]:
     async with guard.read() as connection:
         query = select(audit_guard.c.note).where(sound(audit_guard))
         return [*(await connection.execute(query)).scalars()]
+
+
+# Made once: each publisher asks them twice a second.
+_PLACE = audit_entry.c.leaf_index
+_ENTRIES = (
+    select(*LOGGED)
+    .where(bindparam("start") <= _PLACE, bindparam("end") > _PLACE, sound(audit_entry))
+    .order_by(_PLACE)
+)
+_NOTES = select(audit_guard.c.log, audit_guard.c.note).where(
+    among(audit_guard.c.log, texts("logs")), sound(audit_guard)
+)
+_SWAP = (
+    update(audit_guard)
+    .where(audit_guard.c.log == bindparam("of"), audit_guard.c.note == bindparam("held"))
+    .values(size=bindparam("new"), note=bindparam("signed"))
+    .returning(audit_guard.c.log)
+)
 
 
 class _Walked(NamedTuple):
@@ -202,12 +222,10 @@ class Publisher:
         return found
 
     async def _held(self, guard: Database, data: Database) -> str:
-        name = audit_guard.c.log
         next_one = succession.name_of(self.log.first, self.log.generation + 1)
-        query = select(name, audit_guard.c.note).where(name.in_([self.log.origin, next_one]))
         async with guard.read() as connection:
-            rows = await connection.execute(query.where(sound(audit_guard)))
-            notes: dict[str, str] = {row.log: row.note for row in rows}
+            asked = {"logs": [self.log.origin, next_one]}
+            notes: dict[str, str] = dict(await straight.rows(connection, _NOTES, asked))
         if next_one in notes and not self._tells_of_next(notes[next_one]):
             del notes[next_one]  # somebody wrote it: it says nothing
         if self.log.origin not in notes or next_one in notes:
@@ -303,12 +321,9 @@ class Publisher:
 
     async def _entries(self, connection: AsyncConnection, start: int, size: int) -> list[bytes]:
         """The next entries, as a gateway wrote them there."""
-        place, base = audit_entry.c.leaf_index, self.log.base
-        query = select(*LOGGED)
-        query = query.where(
-            place >= base + start, place < base + min(start + _CHUNK, size), sound(audit_entry)
-        )
-        rows = (await connection.execute(query.order_by(place))).all()
+        base = self.log.base
+        span = {"start": base + start, "end": base + min(start + _CHUNK, size)}
+        rows = await straight.rows(connection, _ENTRIES, span)
         for expected, row in enumerate(rows, start):
             if row.leaf_index != base + expected or not self.log.macs.logged(row):
                 raise LogForged(expected)
@@ -317,12 +332,9 @@ class Publisher:
         return [row.entry for row in rows]
 
     async def _swap(self, guard: Database, held: str, signed: str, size: int) -> bool:
-        statement = update(audit_guard).where(
-            audit_guard.c.log == self.log.origin, audit_guard.c.note == held
-        )
+        new = {"of": self.log.origin, "held": held, "new": size, "signed": signed}
         async with guard.begin() as connection:
-            done = await connection.execute(statement.values(size=size, note=signed))
-            return done.rowcount == 1
+            return bool(await straight.rows(connection, _SWAP, new))
 
     def _sign(self, checkpoint: Checkpoint) -> str:
         seed = self.signers.seed(self.log.base + checkpoint.size)

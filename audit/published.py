@@ -6,21 +6,37 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Select, select
+from sqlalchemy import BigInteger, Integer, Select, bindparam, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit import succession
 from audit.checkpoints import Checkpoint, Verifier
 from audit.errors import NoteError
 from audit.tables import audit_checkpoint
+from storage import straight
 from storage.clock import Clock
 from storage.database import Database
 from storage.sound import sound
-from storage.types import upsert
+from storage.writing import insert_all
 
 # Rows that are no checkpoints of ours, and how many of them are looked behind: a few that
 # somebody planted hide nothing, and a million must not keep whoever asks busy.
 _LOOKED_BEHIND = 100
+_ANY = (1 << 63) - 1  # no place is larger
+
+# Made once, for the publisher asks twice a second.
+_BETWEEN = (
+    select(audit_checkpoint)
+    .where(
+        audit_checkpoint.c.size.between(
+            bindparam("first", type_=BigInteger), bindparam("last", type_=BigInteger)
+        ),
+        sound(audit_checkpoint),
+    )
+    .limit(bindparam("most", type_=Integer))
+)
+_DOWNWARDS = _BETWEEN.order_by(audit_checkpoint.c.size.desc())
+_UPWARDS = _BETWEEN.order_by(audit_checkpoint.c.size)
 
 
 class Stored(NamedTuple):
@@ -43,33 +59,27 @@ async def newest(
     *verifier* is that of the first log; *most* is the size up to which a log that was closed is
     there.
     """
-    table = audit_checkpoint
-    query = select(table).where(sound(table)).order_by(table.c.size.desc())
-    if generation is not None:
-        query = query.where(_of(generation))
+    first, last = (0, _ANY) if generation is None else _of(generation)
     if generation is not None and most is not None:
-        query = query.where(table.c.size <= succession.base_of(generation) + most)
-    return await _first(connection, query, verifier)
+        last = min(last, first + most)
+    return await _first(connection, _DOWNWARDS, first, last, verifier)
 
 
 async def first_over(connection: AsyncConnection, verifier: Verifier, place: int) -> Stored | None:
     """The smallest checkpoint that covers the entry at *place*; None while there is none."""
-    table = audit_checkpoint
-    query = select(table).where(sound(table), table.c.size > place).order_by(table.c.size)
-    query = query.where(_of(succession.generation_of(place)))
-    return await _first(connection, query, verifier)
+    _, last = _of(succession.generation_of(place))
+    return await _first(connection, _UPWARDS, place + 1, last, verifier)
 
 
 async def of_size(connection: AsyncConnection, verifier: Verifier, size: int) -> Stored | None:
     """The checkpoint that is stored as that of *size*, with the base of its log."""
-    query = select(audit_checkpoint).where(audit_checkpoint.c.size == size)
-    return await _first(connection, query.where(sound(audit_checkpoint)), verifier)
+    return await _first(connection, _UPWARDS, size, size, verifier)
 
 
-def _of(generation: int) -> ColumnElement[bool]:
-    """The rows of one log: each stands by the place behind the last entry that it covers."""
+def _of(generation: int) -> tuple[int, int]:
+    """Where the rows of one log stand: by the place behind the last entry that each covers."""
     base = succession.base_of(generation)
-    return audit_checkpoint.c.size.between(base, base + succession.STRIDE - 1)
+    return base, base + succession.STRIDE - 1
 
 
 async def store(
@@ -84,15 +94,15 @@ async def store(
     async with data.begin() as connection:
         now = await clock.now(connection)
         rows = [{"size": base + one.size, "note": text, "published_at": now} for one, text in notes]
-        statement = upsert(connection, audit_checkpoint).values(rows)
-        await connection.execute(statement.on_conflict_do_nothing())
+        await insert_all(connection, audit_checkpoint, rows, new_only=True)
 
 
 async def _first(
-    connection: AsyncConnection, query: Select[Any], verifier: Verifier
+    connection: AsyncConnection, query: Select[Any], first: int, last: int, verifier: Verifier
 ) -> Stored | None:
     for limit in (1, _LOOKED_BEHIND):
-        for row in await connection.execute(query.limit(limit)):
+        asked = {"first": first, "last": last, "most": limit}
+        for row in await straight.rows(connection, query, asked):
             stored = _read(row, verifier)
             if stored is not None:
                 return stored

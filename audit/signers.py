@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit import checkpoints, handovers, succession
@@ -23,10 +23,21 @@ from audit.kinds import Actor, Kind
 from audit.log import Log
 from audit.rowmac import LOGGED
 from audit.tables import audit_entry
+from storage import straight
 from storage.errors import StorageAway
 from storage.keysets import Key, KeySet, KeyState
 from storage.secret import Secret
 from storage.sound import sound
+
+_ROTATED = (
+    select(*LOGGED)
+    .where(
+        audit_entry.c.kind == Kind.KEY_ROTATED,
+        audit_entry.c.leaf_index > bindparam("after"),
+        sound(audit_entry),
+    )
+    .order_by(audit_entry.c.leaf_index)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,11 +141,7 @@ class Signers:
 
         Also by one that our keyring lacks: ours signs no more behind it.
         """
-        place = audit_entry.c.leaf_index
-        query = select(*LOGGED).where(
-            audit_entry.c.kind == Kind.KEY_ROTATED, place > self._after, sound(audit_entry)
-        )
-        for row in await connection.execute(query.order_by(place)):
+        for row in await straight.rows(connection, _ROTATED, {"after": self._after}):
             one = log.logged(row)
             if one is not None:
                 self._after = one.place

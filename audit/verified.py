@@ -12,12 +12,13 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit import public
 from audit.report import Since
 from audit.tables import audit_verified
+from storage import straight
 from storage.honesty import RowKeys
 from storage.locks import try_alone
 from storage.signed import SignedTable
@@ -25,6 +26,9 @@ from storage.sound import sound
 from storage.types import upsert
 
 NIGHT_BEGINS = timedelta(hours=4)  # UTC, an hour behind the public checkpoint
+_OF_LOG = select(audit_verified).where(
+    audit_verified.c.log == bindparam("of"), sound(audit_verified)
+)
 _LONGEST = timedelta(hours=12)  # that one may take, before another process begins anew
 
 
@@ -95,8 +99,7 @@ def refuted(known: Sequence[Verified], generation: int) -> Verified | None:
 
 async def known(connection: AsyncConnection, keys: RowKeys, log: str) -> list[Verified]:
     """Those of a log, by the origin of the *first*, that a gateway wrote."""
-    query = select(audit_verified).where(audit_verified.c.log == log, sound(audit_verified))
-    rows = await connection.execute(query)
+    rows = await straight.rows(connection, _OF_LOG, {"of": log})
     scopes = set(Scope)  # a later release may know others
     return [_of(row) for row in rows if SIGNED.fits(keys, row) and row.scope in scopes]
 

@@ -12,12 +12,16 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import cache
 from typing import Any, Final
 
 from sqlalchemy import (
     ColumnElement,
+    Integer,
+    Select,
     Table,
     and_,
+    bindparam,
     exists,
     literal_column,
     select,
@@ -28,7 +32,7 @@ from audit import roll
 from audit.kinds import Kind
 from consent import tables
 from consent.telling_tables import change, telling
-from storage import bad_rows, paging
+from storage import bad_rows, paging, straight
 from storage.honesty import RowKeys
 from storage.ids import ordered_id
 from storage.locks import delete_free
@@ -122,16 +126,24 @@ async def unspread(connection: AsyncConnection, now: datetime, limit: int) -> Se
 
     As they stand; those that stand aside come last, at their time.
     """
+    found: list[Any] = []
+    for turn in _turns():
+        if len(found) < limit:
+            asked = bad_rows.at(now) | {"most": limit - len(found)}
+            found += await straight.rows(connection, turn, asked)
+    return found
+
+
+@cache
+def _turns() -> tuple[Select[Any], Select[Any]]:
+    """The statements of `unspread`: the duty asks twice a second."""
     place = roll.place_of(change.c.eid)
     # Spelled out, as the partial index has it.
     query = select(change).where(literal_column("change.receivers IS NULL"), READABLE)
     query = query.where(place.is_not(None))
-    first = bad_rows.first(query, change.c.id).order_by(place).limit(limit)
-    rows = list((await connection.execute(first, bad_rows.at(now))).all())
-    if len(rows) < limit:
-        again = bad_rows.again(query, change.c.id).limit(limit - len(rows))
-        rows += (await connection.execute(again, bad_rows.at(now))).all()
-    return rows
+    first = bad_rows.first(query, change.c.id).order_by(place)
+    most = bindparam("most", type_=Integer)
+    return first.limit(most), bad_rows.again(query, change.c.id).limit(most)
 
 
 async def spread(connection: AsyncConnection, keys: RowKeys, placed: Sequence[Change]) -> None:

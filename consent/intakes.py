@@ -23,7 +23,7 @@ from consent.keys import blind
 from consent.keys.seal import open_sealed, seal
 from consent.sign_ups import Asked, Caller, RenderedBy, SignUp
 from consent.stored import Stored
-from storage import bad_rows
+from storage import bad_rows, straight
 from storage.ids import moment_of, ordered_id
 from storage.locks import delete_free
 from storage.secret import Secret
@@ -285,7 +285,7 @@ async def remove(connection: AsyncConnection, ids: Sequence[str]) -> None:
 
 async def kinds(connection: AsyncConnection) -> list[IntakeKind]:
     """Of which kinds there are rows at all: a tick with nothing to do asks no more than this."""
-    there = (await connection.execute(_KINDS)).one()
+    (there,) = await straight.rows(connection, _KINDS)
     return [kind for kind, waits in zip(IntakeKind, there, strict=True) if waits]
 
 

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Integer, Table, delete, select, text, tuple_
+from sqlalchemy import Boolean, ColumnElement, Integer, Table, delete, select, text, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage import straight
@@ -15,6 +15,8 @@ _SHARED = text(
     "SELECT key FROM unnest(CAST(:keys AS bigint[])) AS key"
     " WHERE pg_try_advisory_xact_lock_shared(key)"
 ).columns(key=Integer)
+
+_ALONE = text("SELECT pg_try_advisory_xact_lock(:key) AS alone").columns(alone=Boolean)
 
 # Other modes are those of readers, and of upkeep that takes its time.
 _WRITERS = text(
@@ -33,8 +35,8 @@ async def try_alone(connection: AsyncConnection, duty: str) -> bool:
     """
     if connection.dialect.name == "sqlite":
         return True
-    query = text("SELECT pg_try_advisory_xact_lock(:key)")
-    return bool((await connection.execute(query, {"key": _key(duty)})).scalar_one())
+    ((alone,),) = await straight.rows(connection, _ALONE, {"key": _key(duty)})
+    return bool(alone)
 
 
 async def keep_out(connection: AsyncConnection, duty: str) -> None:

@@ -7,9 +7,10 @@ stays SQLAlchemy's, and so do SQLite, and everything while somebody listens to w
 
 from __future__ import annotations
 
+from collections import namedtuple
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC
-from functools import cache
+from functools import cache, partial
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
@@ -33,6 +34,14 @@ _READ_COMMITTED, _AUTOCOMMIT = "read_committed", "autocommit"
 _AS_IT_IS: Final = (String, Integer, LargeBinary, Boolean)  # as the driver reads it
 
 
+class _Row(asyncpg.Record):
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self[name]
+        except KeyError:
+            raise AttributeError(name) from None
+
+
 class _Made(NamedTuple):
     text: str
     order: Sequence[str]  # the names of what it is given
@@ -53,11 +62,15 @@ class _Made(NamedTuple):
 async def rows(
     connection: AsyncConnection, statement: Any, given: Given = _NOTHING
 ) -> Sequence[Any]:
-    """What *statement* answers, each row as a tuple; it is kept for ever, so make it once."""
+    """What *statement* answers, each row a tuple that has its columns by name, too.
+
+    It is kept for ever, so make it once.
+    """
     driver, made = _driver(connection), _made(statement, connection.dialect)
     if driver is None or made is None:
         return (await connection.execute(statement, given)).all()
-    found = await _asked(connection, made.text, driver.fetch, made.arguments(given))
+    fetch = partial(driver.fetch, record_class=_Row)
+    found = await _asked(connection, made.text, fetch, made.arguments(given))
     return _as_utc(found, made.moments)
 
 
@@ -232,7 +245,8 @@ def _as_utc(found: Sequence[Any], moments: Sequence[int]) -> Sequence[Any]:
     ]
     if not odd:
         return found
+    named: Any = namedtuple("Row", found[0].keys(), rename=True)  # type: ignore[misc]  # it knows
     return [
-        tuple(read_moment(value) if place in odd else value for place, value in enumerate(row))
+        named(*(read_moment(value) if place in odd else value for place, value in enumerate(row)))
         for row in found
     ]

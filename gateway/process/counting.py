@@ -6,8 +6,7 @@ from collections.abc import Collection, Sequence
 from datetime import timedelta
 from math import inf
 
-from audit import log as audit_log
-from audit import published
+from audit import published, staged
 from audit.checkpoints import Verifier
 from audit.log import Log
 from consent import intakes, rights_requests
@@ -57,7 +56,7 @@ async def measure(
         messages = await outbox.counts(connection)
         standing = await stuck.look(connection)
         waiting = await intakes.waiting(connection)
-        pending = await audit_log.pending(connection)
+        pending = await staged.pending(connection)
         newest = await published.newest(connection, verifier)
         now = await clock.now(connection)
         due = await rights_requests.count_due(connection, now)

@@ -27,8 +27,7 @@ from typing import Final, Literal
 
 import structlog
 
-from audit import log as staged
-from audit import public
+from audit import public, staged
 from audit.errors import AllOlder, GuardAhead
 from audit.export.selection import Passed
 from audit.log import Log

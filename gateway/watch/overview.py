@@ -9,8 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from audit import log as audit_log
-from audit import published, witnessed
+from audit import published, staged, witnessed
 from consent import intakes, rights_requests
 from consent.keys import epochs as kek_epochs
 from consent.keys import nodes, phases, verified
@@ -113,7 +112,7 @@ async def look(parts: Parts) -> Overview:
             webhooks=await webhooks.look(connection, parts.config.webhooks),
             audit=LogProgress(
                 size=0 if newest is None else newest.checkpoint.size,
-                pending=await audit_log.pending(connection),
+                pending=await staged.pending(connection),
                 checkpoint_at=None if newest is None else newest.published_at,
                 nights=nights,
                 mail=await posted.look(connection, parts.log.macs, audit),

@@ -65,6 +65,14 @@ async def test_what_is_read_is_what_sqlalchemy_reads(database: Database) -> None
     assert found[0][-1].tzinfo is UTC
 
 
+async def test_a_row_has_its_columns_by_name(database: Database) -> None:
+    async with database.read() as connection:
+        row, _ = await straight.rows(connection, READ, NAMES)
+
+    assert (row.id, row.index_kid, row.received_at) == ("int_one", None, NOW)
+    assert not hasattr(row, "anything")
+
+
 async def test_a_moment_is_given_in_utc_and_must_have_a_zone(database: Database) -> None:
     elsewhere = (NOW + timedelta(seconds=1)).astimezone(timezone(timedelta(hours=5)))
     async with database.begin() as connection:
@@ -79,9 +87,9 @@ async def test_a_moment_is_given_in_utc_and_must_have_a_zone(database: Database)
 async def test_infinity_is_read_as_the_last_moment(database: Database) -> None:
     async with database.begin() as connection:
         await begun(connection)
-        ((found, none),) = await straight.rows(connection, ENDLESS)
+        (row,) = await straight.rows(connection, ENDLESS)
 
-    assert (found, none) == (datetime.max.replace(tzinfo=UTC), None)
+    assert tuple(row) == (row.at, row.none) == (datetime.max.replace(tzinfo=UTC), None)
 
 
 async def test_a_transaction_that_fails_takes_back_what_went_straight(database: Database) -> None:
