@@ -361,7 +361,7 @@ def test_every_column_is_named_when_it_is_altered_or_harmless_for_a_reason() -> 
     assert {*MAY_BE_GONE, *MAY_BE_BACK} <= TABLES.keys()
 
 
-@dataclass
+@dataclass(repr=False)
 class Scene:
     """A copy of the gateway that lived, for one attack after another."""
 

@@ -95,7 +95,8 @@ class Person:
     session: bytes = b""
 
 
-@dataclass
+# Without words for a whole database: asyncio puts what a task returns into words at each end.
+@dataclass(repr=False)
 class Life:
     """Who lived, what opens what, and the rows of both databases as they stood before the end."""
 
@@ -107,7 +108,7 @@ class Life:
     earlier: Earlier
 
 
-@dataclass
+@dataclass(repr=False)
 class Lived(Life):
     """The gateway as it stands, closed."""
 
