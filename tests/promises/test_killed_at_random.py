@@ -26,7 +26,7 @@ WORKERS = ["worker-0", "worker-1", "worker-2"]
 CONNECTIONS = 4  # of each
 AHEAD = 120
 _LONGEST = 2.0  # seconds between two kills
-PEOPLE = [f"delay-dot-{20 * n}.person{n}@example.test" for n in range(10)]
+PEOPLE = [f"delay-dot-{200 + 40 * n}.person{n}@example.test" for n in range(10)]
 
 
 @pytest.fixture
