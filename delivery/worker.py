@@ -71,7 +71,7 @@ class Worker(Generic[L]):
         self._held: set[tuple[str, int]] = set()  # attempts, from claim to written outcome
         self._carriers: set[asyncio.Task[None]] = set()
         self._before_dot: set[asyncio.Task[None]] = set()
-        self._ended: asyncio.Queue[Ended[L] | None] = asyncio.Queue()  # None: that was the last
+        self._ended = {kind: asyncio.Queue[Ended[L] | None]() for kind in Kind}  # None: the last
         self._lost = False  # the lease, and with it the name
         self._unsettled = False
         self._unwritten = False  # there is an outcome that the database does not take
@@ -122,10 +122,10 @@ class Worker(Generic[L]):
         try:
             async with asyncio.TaskGroup() as group:
                 heartbeat = group.create_task(self._keep_lease())
-                settling = group.create_task(self._keep_settling())
+                settling = [group.create_task(self._keep_settling(kind)) for kind in Kind]
                 await self._deliver(group)
                 await self._drain()
-                await settling
+                await asyncio.wait(settling)
                 heartbeat.cancel()
         finally:
             self.ready = False
@@ -235,7 +235,7 @@ class Worker(Generic[L]):
                     ended = await self._transmit(connection, parcel, mail, deadline)
                     self._before_dot.discard(task)
                 self._lanes.ended(parcel)
-                self._ended.put_nowait(ended)
+                self._ended[parcel.kind].put_nowait(ended)
                 if ended.aborted or not self._pool.fit(connection):
                     break
         finally:
@@ -269,7 +269,7 @@ class Worker(Generic[L]):
 
     def _end_unbegun(self, parcels: Sequence[Parcel[L]]) -> None:
         for parcel in parcels:
-            self._ended.put_nowait(Ended(parcel, _UNBEGUN))
+            self._ended[parcel.kind].put_nowait(Ended(parcel, _UNBEGUN))
 
     async def _drain(self) -> None:
         # One that was not begun yet would end without giving its connection back.
@@ -279,22 +279,23 @@ class Worker(Generic[L]):
         while self._carriers:
             await asyncio.wait(self._carriers)
         self._end_unbegun(self._lanes.clear())
-        self._ended.put_nowait(None)
+        for queue in self._ended.values():
+            queue.put_nowait(None)
 
-    async def _keep_settling(self) -> None:
+    async def _keep_settling(self, kind: Kind) -> None:
         """Write outcomes in groups until the last: one takes a transaction as long as fifty.
 
-        Those of service mails at once: the proof says that a mail was sent
-        before somebody acted on it.
+        Those of service mails at once, whatever a campaign's wait for: the proof
+        says that a mail was sent before somebody acted on it.
         """
+        queue = self._ended[kind]
         while True:
-            ended = [await self._ended.get()]
-            if ended[0] is not None and ended[0].parcel.kind is Kind.MARKETING:
+            ended = [await queue.get()]
+            if ended[0] is not None and kind is Kind.MARKETING:
                 await asyncio.sleep(GATHER_ENDED)
-            while not self._ended.empty() and len(ended) < MOST:
-                ended.append(self._ended.get_nowait())
-            known = [one for one in ended if one is not None]
-            if known:
+            while not queue.empty() and len(ended) < MOST:
+                ended.append(queue.get_nowait())
+            if known := [one for one in ended if one is not None]:
                 await self._settle(known)
                 self._held.difference_update((o.parcel.message, o.parcel.attempt) for o in known)
             if None in ended:

@@ -260,3 +260,33 @@ async def test_a_confirmation_does_not_wait_for_a_relay_that_is_slow_with_a_camp
 
     assert len(slow) == 3, "marketing took the connection that is kept free of it"
     assert took < 3
+
+
+@dataclass
+class BusyDesk(TwoClasses):
+    """The database takes its time with what became of a campaign."""
+
+    takes: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def settle(self, owner: str, ended: Sequence[Ended]) -> Collection[str]:
+        if any(one.parcel.kind is Kind.MARKETING for one in ended):
+            await self.takes.wait()
+        return await super().settle(owner, ended)
+
+
+async def test_what_became_of_a_confirmation_is_written_beside_what_became_of_a_campaign(
+    tmp_path: Path,
+) -> None:
+    """Else the proof that it was sent comes after somebody has acted on it."""
+    desk = BusyDesk(islice(mails("ada"), 2 * worker_module.MOST))
+    async with open_sink() as sink, working(desk, sink, tmp_path, connections=4):
+        try:
+            await until(lambda: len(sink.accepted) == 2 * worker_module.MOST)
+            desk.service = [replace(one, kind=Kind.SERVICE) for one in islice(mails("ask"), 3)]
+            await until(lambda: len(desk.ended) == 3)
+            first = list(desk.ended)
+        finally:
+            desk.takes.set()
+
+    assert {one.parcel.kind for one in first} == {Kind.SERVICE}
+    assert len(desk.ended) == 2 * worker_module.MOST + 3

@@ -81,11 +81,12 @@ class Begun:
             self._begun.setdefault(one["rcpt_to"], []).append(self._mail_at[one["connection"]])
 
 
-class HandedOver:
-    """How many mails the relay has read to their final dot; cheap enough to ask often."""
+class Noted:
+    """How many lines of what the relay noted have *mark* in them; cheap enough to ask often."""
 
-    def __init__(self, gateway: Gateway) -> None:
+    def __init__(self, gateway: Gateway, mark: bytes) -> None:
         self._log = gateway.relay_log
+        self._mark = mark
         self._offset = self._count = 0
 
     def __call__(self) -> int:
@@ -93,8 +94,15 @@ class HandedOver:
             log.seek(self._offset)
             new, end, _ = log.read().rpartition(b"\n")  # the last line may be half written
         self._offset += len(new + end)
-        self._count += new.count(b'"event": "dot"')
+        self._count += new.count(self._mark)
         return self._count
+
+
+class HandedOver(Noted):
+    """How many mails the relay has answered, or would have: their final dot was read."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        super().__init__(gateway, b'"event": "dot"')
 
 
 async def post(gateway: Gateway, key: str, to: Sequence[str], name: str) -> list[str]:

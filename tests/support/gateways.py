@@ -17,7 +17,7 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from email.message import EmailMessage
 from pathlib import Path
@@ -156,11 +156,23 @@ class Gateway:
     ) -> subprocess.CompletedProcess[str]:
         return _run(self.config, *arguments, stdin=stdin)
 
-    async def start(self, name: str, *arguments: str, ready: bool = True) -> None:
-        """Start a process called *name*; `serve` is awaited until it answers."""
+    async def start(
+        self,
+        name: str,
+        *arguments: str,
+        ready: bool = True,
+        through: Sequence[str] = ("gateway",),
+    ) -> None:
+        """Start a process called *name*; `serve` is awaited until it answers.
+
+        *through* is the module that runs the command, and what it is told before.
+        """
+        module, *told = through
         with (self.directory / f"{name}.log").open("ab") as log:
-            command = ["--config", str(self.config), *arguments]
-            self.processes[name] = forking.start(command, _HERE, _environment(), log, log)
+            command = [*told, "--config", str(self.config), *arguments]
+            self.processes[name] = forking.start(
+                command, _HERE, _environment(), log, log, module=module
+            )
         if arguments[0] == "serve" and ready:
             await self.await_ready(name)
 

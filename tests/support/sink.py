@@ -286,6 +286,7 @@ class _Session:
         wire = await self.reader.readuntil(b"\r\n.\r\n")
         current.dot_at = time.monotonic()
         current.raw = wire[:-3].replace(b"\r\n..", b"\r\n.").removeprefix(b".")
+        self.sink.note("read", current)
         return await self.end_of_data(current)
 
     async def end_of_data(self, current: Transaction) -> bool:
@@ -293,13 +294,15 @@ class _Session:
         if current.fault == "drop-after-dot":
             self.sink.note("dot", current, accepted=False)
             return False
+        gone = self.reader.at_eof() or self.reader.exception() is not None  # nobody hears of it
         refusal = REFUSALS.get(current.fault)
         self.sent += 1
         current.accepted = not (refusal and refusal[0] == "dot" and refusal[1][0] in "45")
         raw = base64.b64encode(current.raw).decode()
-        self.sink.note("dot", current, accepted=current.accepted, raw=raw)
+        self.sink.note("dot", current, accepted=current.accepted, gone=gone, raw=raw)
         self.current = None
-        if current.fault == "accept-then-rst":
+        first = current.fault == "rst-once" and self.sink.first_time(current.rcpt_to)
+        if first or current.fault == "accept-then-rst":
             self.reset()
             return False
         if current.fault == "split":
@@ -310,15 +313,16 @@ class _Session:
     async def on_rset(self, command: str) -> bool:
         self.current = None
         await asyncio.sleep(self.sink.reset_after)
-        await self.say("250 2.0.0 forgotten")
-        return True
+        return await self.go_on("250 2.0.0 forgotten")
 
     async def on_noop(self, command: str) -> bool:
-        await self.say("250 2.0.0 fine")
-        return True
+        return await self.go_on("250 2.0.0 fine")
 
     async def out_of_order(self) -> bool:
-        await self.say("503 5.5.1 out of order")
+        return await self.go_on("503 5.5.1 out of order")
+
+    async def go_on(self, reply: str) -> bool:
+        await self.say(reply)
         return True
 
     def refused(self, step: str) -> bool:
