@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from functools import partial
@@ -219,9 +218,9 @@ _Work = Callable[["Stores", "Steering"], Awaitable[Any]]
 
 async def _with(config: Config, work: _Work) -> Any:
     """Do *work* on the stores of this gateway."""
+    from gateway.process.lifespan import open_parts
     from gateway.flows.campaigning.launch import Stores
     from gateway.flows.campaigning.steering import Steering
-    from gateway.process.lifespan import open_parts
 
     async with open_parts(config) as parts:
         opened = (parts.data, parts.keystore, parts.clock, parts.log, parts.rows, parts.consents)
@@ -230,9 +229,9 @@ async def _with(config: Config, work: _Work) -> Any:
 
 
 async def _create(config: Config, said: dict[str, Any], *, ask: bool) -> str:
+    from gateway.process.lifespan import open_parts
     from gateway.flows.campaigning import launch, reach
     from gateway.flows.campaigning.launch import Stores
-    from gateway.process.lifespan import open_parts
 
     async with open_parts(config) as parts:
         order = _order(config, parts.templates, said, parts.clock.wall())
@@ -249,10 +248,10 @@ async def _create(config: Config, said: dict[str, Any], *, ask: bool) -> str:
 async def try_out(config: Config, said: dict[str, Any], email: str) -> str:
     from consent import address
     from consent.errors import AddressError
+    from gateway.process.lifespan import open_parts
     from gateway.flows.sending.accepted import Queued
     from gateway.flows.sending.enqueue import Done, Handed, Wanted, accept_all
     from gateway.flows.sending.permission import Question
-    from gateway.process.lifespan import open_parts
 
     try:
         question = Question(said["purpose"], email=address.parse(email))
@@ -289,19 +288,13 @@ async def _await_end(data: Database, message: str) -> None:
 
 
 def _order(config: Config, templates: Templates, said: dict[str, Any], now: datetime) -> Order:
-    from pydantic import ValidationError
-
     from gateway.api.campaigns import CampaignRequest, order_of
     from gateway.errors import Invalid
+    from gateway.http.parsing import parse_value
 
     try:
-        request: CampaignRequest = CampaignRequest.model_validate_json(json.dumps(said))
+        request = parse_value(said, CampaignRequest)
         return order_of(config, templates, request, now, origin=None)
-    except ValidationError as error:
-        wrong = "; ".join(
-            f"/{'/'.join(map(str, one['loc']))} {one['msg']}"
-            for one in error.errors(include_input=False)
-        )
     except Invalid as error:
         wrong = "; ".join(f"{one.pointer} {one.detail}" for one in error.errors)
     raise fail(f"it cannot be made so: {wrong}")
