@@ -218,22 +218,22 @@ _Work = Callable[["Stores", "Steering"], Awaitable[Any]]
 
 async def _with(config: Config, work: _Work) -> Any:
     """Do *work* on the stores of this gateway."""
-    from gateway.process.lifespan import open_parts
+    from gateway.cli.stores import open_own_parts
     from gateway.flows.campaigning.launch import Stores
     from gateway.flows.campaigning.steering import Steering
 
-    async with open_parts(config) as parts:
+    async with open_own_parts(config) as parts:
         opened = (parts.data, parts.keystore, parts.clock, parts.log, parts.rows, parts.consents)
         stores = Stores(*opened)
         return await work(stores, Steering(stores, parts.permit_wait))
 
 
 async def _create(config: Config, said: dict[str, Any], *, ask: bool) -> str:
-    from gateway.process.lifespan import open_parts
+    from gateway.cli.stores import open_own_parts
     from gateway.flows.campaigning import launch, reach
     from gateway.flows.campaigning.launch import Stores
 
-    async with open_parts(config) as parts:
+    async with open_own_parts(config) as parts:
         order = _order(config, parts.templates, said, parts.clock.wall())
         opened = (parts.data, parts.keystore, parts.clock, parts.log, parts.rows, parts.consents)
         stores = Stores(*opened)
@@ -248,7 +248,7 @@ async def _create(config: Config, said: dict[str, Any], *, ask: bool) -> str:
 async def try_out(config: Config, said: dict[str, Any], email: str) -> str:
     from consent import address
     from consent.errors import AddressError
-    from gateway.process.lifespan import open_parts
+    from gateway.cli.stores import open_own_parts
     from gateway.flows.sending.accepted import Queued
     from gateway.flows.sending.enqueue import Done, Handed, Wanted, accept_all
     from gateway.flows.sending.permission import Question
@@ -257,7 +257,7 @@ async def try_out(config: Config, said: dict[str, Any], email: str) -> str:
         question = Question(said["purpose"], email=address.parse(email))
     except AddressError as error:
         raise fail(f"stdin has no address: {error}") from None
-    async with open_parts(config) as parts:
+    async with open_own_parts(config) as parts:
         order = _order(config, parts.templates, said, parts.clock.wall())
         until = parts.clock.wall() + _TRIED
         wanted = Wanted(question, order.content, None, expires_at=until, kept=order.kept)
