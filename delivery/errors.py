@@ -2,7 +2,7 @@
 
 DeliveryError
 ├── ComposeError    a value that has no safe form in a mail; nothing was composed
-├── TemplateError   a template that is not there or cannot be rendered
+├── TemplateError   a template that is not there (NoSuchTemplate) or cannot be rendered
 ├── VersionAway     a version of a template that this process has not read yet
 ├── SpecimenError   bytes that no mail was ever taken apart into
 ├── SigningError    a key that cannot sign, or a mail that must not leave as it is
@@ -47,6 +47,13 @@ class TemplateError(DeliveryError):
         self.problem = problem
         self.missing = missing
         self.unprintable = unprintable
+
+
+class NoSuchTemplate(TemplateError):
+    """No template has this name; what is no name at all is not repeated."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name, "-", "does not exist")
 
 
 class VersionAway(DeliveryError):

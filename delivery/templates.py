@@ -22,7 +22,7 @@ from typing import Any, Final
 import jinja2
 
 from delivery import markup, template_language, template_source
-from delivery.errors import TemplateError, VersionAway
+from delivery.errors import NoSuchTemplate, TemplateError, VersionAway
 from delivery.folding import FRAME, Constant, FoldingEnvironment, leaves
 from delivery.mime import Content
 from delivery.own_templates import NAME, Shelf
@@ -276,7 +276,7 @@ class Templates:
 
     def _require(self, name: str) -> None:
         if not NAME.fullmatch(name) or not self._has(f"{name}/subject.txt"):
-            raise TemplateError(name if NAME.fullmatch(name) else "?", "-", "does not exist")
+            raise NoSuchTemplate(name if NAME.fullmatch(name) else "?")
 
     def _read_by_ours(self, name: str) -> Reads:
         self._require(name)

@@ -31,6 +31,10 @@ _TEMPLATE_OR_PARTS: Any = {
     ]
 }
 _OF_TEMPLATE: Final = "/content/template"
+_OF_ITS_NAME: Final = {
+    ContentFlaw.RESERVED: "is for the gateway's own mails",
+    ContentFlaw.NOWHERE: "does not exist; welcome does, and what `gateway template list` names",
+}
 
 
 class Content(Incoming):
@@ -86,8 +90,8 @@ def warnings_of(blemishes: Iterable[Blemish]) -> list[WarningView]:
 
 def _invalid(problem: ContentProblem) -> Invalid:
     match problem.flaw:
-        case ContentFlaw.RESERVED:
-            return Invalid.at(_OF_TEMPLATE, "is for the gateway's own mails")
+        case ContentFlaw.RESERVED | ContentFlaw.NOWHERE:
+            return Invalid.at(_OF_TEMPLATE, _OF_ITS_NAME[problem.flaw])
         case ContentFlaw.TEMPLATE:
             return Invalid.at(_OF_TEMPLATE, problem.about)
         case ContentFlaw.VARIABLE:

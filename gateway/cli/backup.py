@@ -63,7 +63,7 @@ async def take(config: Config, folder: Path, recipients: list[str]) -> tuple[Pat
     from gateway.backups import taking
     from gateway.backups.manifest import Store
     from gateway.backups.taking import Source
-    from gateway.keyfiles import keyring
+    from gateway.keyfiles import belonging, keyring
     from storage.clock import DatabaseClock
     from storage.database import open_database
     from storage.honesty import RowKeys
@@ -76,6 +76,7 @@ async def take(config: Config, folder: Path, recipients: list[str]) -> tuple[Pat
             store: await stack.enter_async_context(open_database(store, url, patience=None))
             for store, url in urls.items()
         }
+        await belonging.require_own(config, ring, opened[Store.KEYSTORE])
         guard = await stack.enter_async_context(open_database("guard", config.guard_url))
         signers = ring.signers(config.audit.origin)
         async with opened[Store.DATA].read() as connection:

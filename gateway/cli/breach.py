@@ -142,17 +142,17 @@ async def _assessed(
     config: Config, asked: Question, locale: str, output: Path | None
 ) -> tuple[Paper, bytes, bytes]:
     """The paper of what was found, for a program, and what is to be written."""
+    from gateway.cli.stores import open_own_parts
     from gateway.config import calendars
     from gateway.flows.breaches.assessing import Breaches
     from gateway.http import breach_papers
     from gateway.http.breach_papers import Part, Told
     from gateway.http.typesetter import Typesetter
-    from gateway.process.lifespan import open_parts
 
     apart = config.guard_url != config.storage.keystore_url
     typesetter, told = Typesetter(), Told()
     try:
-        async with open_parts(config) as parts:
+        async with open_own_parts(config) as parts:
             stores = (parts.data, parts.key_database, parts.rows, parts.log, parts.clock)
             found = await Breaches(*stores, calendars.of(config.rights), apart).assess(asked)
             made = breach_papers.paper(Part.FINDINGS, found, told, config, locale)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from functools import partial
@@ -219,22 +218,22 @@ _Work = Callable[["Stores", "Steering"], Awaitable[Any]]
 
 async def _with(config: Config, work: _Work) -> Any:
     """Do *work* on the stores of this gateway."""
+    from gateway.cli.stores import open_own_parts
     from gateway.flows.campaigning.launch import Stores
     from gateway.flows.campaigning.steering import Steering
-    from gateway.process.lifespan import open_parts
 
-    async with open_parts(config) as parts:
+    async with open_own_parts(config) as parts:
         opened = (parts.data, parts.keystore, parts.clock, parts.log, parts.rows, parts.consents)
         stores = Stores(*opened)
         return await work(stores, Steering(stores, parts.permit_wait))
 
 
 async def _create(config: Config, said: dict[str, Any], *, ask: bool) -> str:
+    from gateway.cli.stores import open_own_parts
     from gateway.flows.campaigning import launch, reach
     from gateway.flows.campaigning.launch import Stores
-    from gateway.process.lifespan import open_parts
 
-    async with open_parts(config) as parts:
+    async with open_own_parts(config) as parts:
         order = _order(config, parts.templates, said, parts.clock.wall())
         opened = (parts.data, parts.keystore, parts.clock, parts.log, parts.rows, parts.consents)
         stores = Stores(*opened)
@@ -249,16 +248,16 @@ async def _create(config: Config, said: dict[str, Any], *, ask: bool) -> str:
 async def try_out(config: Config, said: dict[str, Any], email: str) -> str:
     from consent import address
     from consent.errors import AddressError
+    from gateway.cli.stores import open_own_parts
     from gateway.flows.sending.accepted import Queued
     from gateway.flows.sending.enqueue import Done, Handed, Wanted, accept_all
     from gateway.flows.sending.permission import Question
-    from gateway.process.lifespan import open_parts
 
     try:
         question = Question(said["purpose"], email=address.parse(email))
     except AddressError as error:
         raise fail(f"stdin has no address: {error}") from None
-    async with open_parts(config) as parts:
+    async with open_own_parts(config) as parts:
         order = _order(config, parts.templates, said, parts.clock.wall())
         until = parts.clock.wall() + _TRIED
         wanted = Wanted(question, order.content, None, expires_at=until, kept=order.kept)
@@ -289,19 +288,13 @@ async def _await_end(data: Database, message: str) -> None:
 
 
 def _order(config: Config, templates: Templates, said: dict[str, Any], now: datetime) -> Order:
-    from pydantic import ValidationError
-
     from gateway.api.campaigns import CampaignRequest, order_of
     from gateway.errors import Invalid
+    from gateway.http.parsing import parse_value
 
     try:
-        request: CampaignRequest = CampaignRequest.model_validate_json(json.dumps(said))
+        request = parse_value(said, CampaignRequest)
         return order_of(config, templates, request, now, origin=None)
-    except ValidationError as error:
-        wrong = "; ".join(
-            f"/{'/'.join(map(str, one['loc']))} {one['msg']}"
-            for one in error.errors(include_input=False)
-        )
     except Invalid as error:
         wrong = "; ".join(f"{one.pointer} {one.detail}" for one in error.errors)
     raise fail(f"it cannot be made so: {wrong}")

@@ -77,10 +77,10 @@ def _case(number: str, reason: str, typed: str) -> Case:
 
 
 async def _open(config: Config, case: Case) -> Opening:
+    from gateway.cli.stores import open_own_parts
     from gateway.flows.rights.locked_evidence import LockedEvidence
-    from gateway.process.lifespan import open_parts
 
-    async with open_parts(config) as parts:
+    async with open_own_parts(config) as parts:
         stores = (parts.data, parts.keystore, parts.consents, parts.log, parts.clock)
         evidence = LockedEvidence(*stores)
         found: list[str] = []

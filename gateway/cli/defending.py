@@ -103,14 +103,14 @@ async def _answer(
     """The answer, and what is to be written."""
     import json
 
+    from gateway.cli.stores import open_own_parts
     from gateway.errors import NotPublished
     from gateway.http.defence_forms import Answering
     from gateway.http.typesetter import Typesetter
-    from gateway.process.lifespan import open_parts
 
     typesetter = Typesetter()
     try:
-        async with open_parts(config) as parts:
+        async with open_own_parts(config) as parts:
             made = await Answering(parts, typesetter, opens_locked=True).of(raw, opening, locale)
             written = made.json()
             answered = json.loads(written)

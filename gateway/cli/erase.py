@@ -106,15 +106,15 @@ async def _erase(
     config: Config, question: Question, channel: str, received: datetime | None
 ) -> Erasure | None:
     from audit.kinds import Actor
+    from gateway.cli.stores import open_own_parts
     from gateway.config import calendars
     from gateway.errors import ConfigError
     from gateway.flows.rights.erase import Erasures, Request
     from gateway.flows.rights.erasing import Erasing
-    from gateway.process.lifespan import open_parts
 
     if problems := calendars.problems(config.rights):
         raise ConfigError(problems)
-    async with open_parts(config) as parts:
+    async with open_own_parts(config) as parts:
         asked = Request(question, Actor.OPERATOR, channel, received)
         return await Erasures(Erasing(parts)).erase(asked)
 

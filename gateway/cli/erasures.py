@@ -60,10 +60,10 @@ def _lines(shown: Certificate, suppress: Suppress) -> list[str]:
 
 
 async def _look_up(config: Config, erasure: str) -> tuple[Erasure, Certificate | None] | None:
+    from gateway.cli.stores import open_own_parts
     from gateway.flows.proving import certificate
     from gateway.flows.rights.telling import receivers_of
-    from gateway.process.lifespan import open_parts
 
-    async with open_parts(config) as parts:
+    async with open_own_parts(config) as parts:
         told, stores = receivers_of(parts.config), (parts.data, parts.keystore)
         return await certificate.look_up(*stores, parts.rows, parts.log, erasure, told)

@@ -76,15 +76,15 @@ def _order(consent: str, reason: str, form: str, locale: str, case: str | None) 
 
 
 async def _evidence(config: Config, order: _Order, output: Path) -> int:
+    from gateway.cli.stores import open_own_parts
     from gateway.flows.proving.consent_bundle import ConsentBundles
     from gateway.flows.proving.consent_evidence import Evidences
     from gateway.flows.proving.exports import Exports, at_once
     from gateway.http.evidence_forms import Form, Writing
     from gateway.http.typesetter import Typesetter
-    from gateway.process.lifespan import open_parts
 
     typesetter = Typesetter()
-    async with open_parts(config) as parts:
+    async with open_own_parts(config) as parts:
         stores = (parts.data, parts.keystore)
         evidences = Evidences(*stores, parts.consents, parts.log, parts.clock, at_once)
         found = await evidences.of(order.consent, order.opening)

@@ -234,12 +234,12 @@ def _question(typed: str) -> Question:
 
 async def _export(config: Config, order: _Order, output: Output) -> int:
     from audit.errors import NoteError
+    from gateway.cli.stores import open_own_parts
     from gateway.flows.errors import NoSuchExport
     from gateway.flows.proving.exports import Exports, at_once
-    from gateway.process.lifespan import open_parts
 
     begun = output.begun()
-    async with open_parts(config) as parts:
+    async with open_own_parts(config) as parts:
         with progress("exporting", None) as move:
             seen = _Seen(move)
             exports = Exports(parts, at_once, seen)

@@ -143,10 +143,10 @@ def _why_not(taken: Taken) -> str:
 
 @asynccontextmanager
 async def _staff(config: Config) -> AsyncIterator[Staff]:
+    from gateway.cli.stores import open_own_parts
     from gateway.flows.desk.staff import Staff
-    from gateway.process.lifespan import open_parts
 
-    async with open_parts(config) as parts:
+    async with open_own_parts(config) as parts:
         yield Staff(parts.data, parts.keystore, parts.clock, parts.log, parts.rows)
 
 

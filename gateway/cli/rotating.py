@@ -33,11 +33,11 @@ async def write_next(config: Config, _kind: str, path: Path) -> None:
 
 @asynccontextmanager
 async def _opened(config: Config) -> AsyncIterator[Rotation]:
+    from gateway.cli.stores import open_own_parts
     from gateway.flows.keeping.rotation import Rotation
     from gateway.keyfiles.followed import FollowedKeyring
-    from gateway.process.lifespan import open_parts
 
-    async with open_parts(config) as parts:
+    async with open_own_parts(config) as parts:
         ring = FollowedKeyring(config.keys.keyring, parts.keyring)
         stores = parts.key_database, parts.data
         rotation = Rotation(*stores, parts.clock, parts.log, parts.rows, ring)

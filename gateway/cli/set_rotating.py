@@ -78,13 +78,13 @@ async def write_next(config: Config, kind: str, path: Path) -> None:
 
 @asynccontextmanager
 async def _opened(config: Config) -> AsyncIterator[tuple[SetRotation, FollowedSets]]:
+    from gateway.cli.stores import open_own_parts
     from gateway.flows.keeping import endings
     from gateway.flows.keeping.set_rotation import SetRotation
     from gateway.keyfiles.followed import FollowedKeyring
     from gateway.keyfiles.followed_sets import FollowedSets
-    from gateway.process.lifespan import open_parts
 
-    async with open_parts(config) as parts:
+    async with open_own_parts(config) as parts:
         followed = FollowedSets(FollowedKeyring(config.keys.keyring, parts.keyring))
         opened = (parts.data, parts.key_database, parts.guard, parts.clock)
         kinds = endings.of(*opened, parts.lookup, parts.keystore, followed.sets, parts.publisher)

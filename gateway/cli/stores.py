@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -16,11 +17,14 @@ from audit.log import Log
 from audit.signers import Signers
 from consent.keys import sets
 from gateway.config.config import Config
-from gateway.keyfiles import followed_sets, keyring
+from gateway.keyfiles import belonging, followed_sets, keyring
 from gateway.schema import database_schema
 from storage.clock import Clock, DatabaseClock
 from storage.database import Database, open_database
 from storage.honesty import RowKeys
+
+if TYPE_CHECKING:
+    from gateway.parts import Parts
 
 
 @dataclass(frozen=True)
@@ -54,8 +58,19 @@ async def open_stores(config: Config) -> AsyncIterator[Stores]:
             # A row by a key that the others let go would be none of ours.
             found = await sets.standing(connection, RowKeys(ring.rows))
         followed_sets.stand(ring.sets, found)
+        await belonging.require_own(config, ring, keys)
         async with data.read() as connection:
             signers = ring.signers(config.audit.origin)
             generation = await successor.current(connection, ring.audit, signers.verifier)
         log = Log(config.audit.origin, ring.audit, "cli", generation)
         yield Stores(data, RowKeys(ring.rows), log, signers, DatabaseClock())
+
+
+@asynccontextmanager
+async def open_own_parts(config: Config) -> AsyncIterator[Parts]:
+    """As `open_parts`; raises `KeyFileError`, too, under the keyring of another gateway."""
+    from gateway.process.lifespan import open_parts
+
+    async with open_parts(config) as parts:
+        await belonging.require_own(config, parts.keyring, parts.key_database)
+        yield parts

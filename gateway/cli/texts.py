@@ -257,10 +257,10 @@ async def _end_consents(config: Config, text: str) -> tuple[Resting, Resting]:
     """How many ended, and how many rest on it still."""
     from consent import resting
     from consent.resting import Resting
+    from gateway.cli.stores import open_own_parts
     from gateway.flows.keeping.end_consents import Ending
-    from gateway.process.lifespan import open_parts
 
-    async with open_parts(config) as parts:
+    async with open_own_parts(config) as parts:
         ending = Ending(parts, text)
         with progress("ending consents", None) as move:
             while await ending.some() is not None:
@@ -291,10 +291,10 @@ async def _declared(config: Config) -> list[Declared]:
 async def _ask(config: Config, text: str, per_hour: int, *, dry: bool) -> Told:
     """Go through all whose consents rest on *text*; with *dry* nobody is asked."""
     from consent import resting
+    from gateway.cli.stores import open_own_parts
     from gateway.flows.joining.ask_anew import AskingAnew, Question, Told, question
-    from gateway.process.lifespan import open_parts
 
-    async with open_parts(config) as parts:
+    async with open_own_parts(config) as parts:
         async with parts.data.read() as connection:
             wordings = parts.consents.wordings
             put = await question(connection, wordings.mailing, parts.log.macs, text)

@@ -52,7 +52,8 @@ _CONTENT_TYPE = Problem(
     415,
     "content-type",
     "Wrong content type",
-    "This endpoint does not read bodies of this type.",
+    "This endpoint does not read bodies of this type; for most, say Content-Type:"
+    " application/json.",
     "Send a type that the endpoint takes, for most of them Content-Type: application/json, and no"
     " compressed body. /docs says which.",
 )
@@ -98,8 +99,8 @@ _KEY_MISSING = Problem(
     401,
     "not-authenticated",
     "Not authenticated",
-    "Send a valid API key as a bearer token.",
-    "Send the header Authorization: Bearer, a space and the key. A key that was revoked or lost is"
+    "Send a valid API key in the header Authorization, after the word Bearer and a space.",
+    "The header is Authorization: Bearer, a space and the key. A key that was revoked or lost is"
     " made anew with gateway api-key create.",
     headers={"WWW-Authenticate": 'Bearer realm="gateway"'},
 )
@@ -242,6 +243,12 @@ _FAILED = Problem(
     "Ask the operator: the log has a line with the kind and place of the fault. Repeat it only"
     " where repeating is safe.",
 )
+_NO_SUCH_PURPOSE = (
+    "The configuration has no purpose of this name; nobody was asked whether they agreed."
+)
+_FRAMEWORK_DETAIL = {
+    405: "This path does not take this method; the header Allow names those it does."
+}
 _FRAMEWORK_TODO = {
     400: "Check what wrote the request: it is not HTTP as this server reads it.",
     405: "Use a method that the header Allow names; /docs lists them.",
@@ -285,6 +292,8 @@ def describe(error: BaseException) -> Problem:
     detail = problem.detail
     if isinstance(error, errors.NotFound) and error.what is not None:
         detail = f"There is no {error.what}."
+    elif isinstance(error, errors.PermissionRefused) and error.refusal_class == "config":
+        detail = _NO_SUCH_PURPOSE
     headers = {**problem.headers, **_headers(error)}
     return replace(problem, detail=detail, members=_members(error), headers=headers)
 
@@ -296,7 +305,7 @@ def of_status(status: int) -> Problem:
         return known[status]
     meaning = HTTPStatus(status)
     slug = re.sub(r"[^a-z]+", "-", meaning.phrase.lower())
-    detail = f"{meaning.description or meaning.phrase}."
+    detail = _FRAMEWORK_DETAIL.get(status, f"{meaning.description or meaning.phrase}.")
     return Problem(status, slug, meaning.phrase, detail, _FRAMEWORK_TODO.get(status, _OTHERWISE))
 
 

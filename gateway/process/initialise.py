@@ -11,7 +11,7 @@ from consent.keys import epochs
 from gateway.config.config import Config
 from gateway.config.fields import Variable
 from gateway.errors import KeyFileError
-from gateway.keyfiles import dkim_keys, keyring
+from gateway.keyfiles import belonging, dkim_keys, keyring
 from gateway.keyfiles.keyring import Keyring
 from gateway.schema import database_schema
 from gateway.schema.database_schema import DATA, KEYSTORE
@@ -37,6 +37,7 @@ async def initialise(config: Config, clock: Clock) -> list[str]:
         made += [f"DKIM key {path}" for path in dkim_keys.create_missing(config, clock.wall())]
         changed = await database_schema.upgrade(config)
         made += [f"tables of the {name} schema" for name, new in changed.items() if new]
+        await belonging.require_own(config, ring, keys)
         made += await _open_log(config, ring, data, guard, clock)
         await epochs.install(keys, RowKeys(ring.rows), ring.active_kek, clock.wall())
         return made

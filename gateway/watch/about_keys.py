@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
-from audit import publish, seen
 from consent.keys import epochs, phases, set_phases, sets, verified
 from consent.keys.epochs import EpochState
 from consent.keys.verified import VerifiedBackup
@@ -13,7 +12,7 @@ from consent.keys.wrapping import proofs
 from consent.lookup import LookUp
 from gateway.config.config import Config
 from gateway.errors import KeyFileError
-from gateway.keyfiles import keyring
+from gateway.keyfiles import belonging, keyring
 from gateway.keyfiles.keyring import Keyring
 from gateway.watch.findings import Finding, fail, ok, warn
 from gateway.watch.numbers import counted
@@ -43,9 +42,7 @@ async def about(config: Config, name: str, database: Database) -> list[Finding]:
 
 
 async def _about_guard(ring: Keyring, origin: str, guard: Database) -> list[Finding]:
-    """That of another gateway may have the same numbers; what it signed is not the same."""
-    notes, verifier = await publish.held_notes(guard), ring.signers(origin).verifier
-    if not notes or any(seen.read(note, verifier) for note in notes):
+    if await belonging.signed_the_guard(ring, origin, guard):
         return []
     said = "did not sign what the guard holds: it is another gateway's, or one of before"
     return [fail("keyring", said, "use the newest keyring of these databases")]

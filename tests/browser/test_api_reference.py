@@ -21,6 +21,7 @@ LONG = (
     "Content-Type: text/html\r\n\r\n"
     f"<html><head></head><body>{LINES}<p>The last line</p></body></html>\r\n"
 ).encode()
+SHORT = LONG.replace(LINES.encode(), b"")
 MOMENT = datetime(2026, 11, 27, tzinfo=UTC)
 # What the renderer shows in different ways, each with words that stand there once it did.
 KINDS_OF_CALL = {
@@ -125,3 +126,33 @@ async def test_the_inbox_shows_a_mail_whole_on_a_phone_and_deletes_it(
     await page.get_by_text("No mail yet.").wait_for()
 
     assert name not in site.folder.names()
+
+
+async def test_a_short_mail_leaves_no_empty_frame_in_the_inbox(site: Site, chromium: Any) -> None:
+    page = await opened(chromium, site, WIDE, "light")
+    site.folder.store(SHORT, MOMENT)
+    (name,) = site.folder.names()
+
+    await page.goto(f"{site.inbox}/mails/{name}")
+
+    await page.frame_locator(".mailview").get_by_text("The last line").wait_for()
+    await page.wait_for_function("document.querySelector('.mailview').clientHeight < 200")
+    await page.get_by_role("button", name="Delete this mail").click()
+    await page.get_by_text("No mail yet.").wait_for()
+
+
+@pytest.mark.parametrize("locale", ["en", "de", "fr"])
+async def test_what_the_inbox_searches_is_read_whole_on_a_phone(
+    site: Site, chromium: Any, locale: str
+) -> None:
+    page = await opened(chromium, site, PHONE, "light")
+    site.folder.store(SHORT, MOMENT)
+
+    await page.goto(f"{site.inbox}/?locale={locale}")
+
+    field = page.locator("input[type=search]")
+    await field.evaluate("one => one.value = one.placeholder")
+    wide, seen = await field.evaluate("one => [one.scrollWidth, one.clientWidth]")
+    assert wide <= seen
+    for name in site.folder.names():
+        site.folder.delete(name)

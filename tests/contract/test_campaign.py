@@ -57,10 +57,13 @@ def test_what_cannot_be_sent_is_said_before_anybody_is_asked(run: Run, folder: P
     reserved = run(*order, "--purpose", "newsletter")
     nowhere = run(*order, "--purpose", "nothing")
     unknown = run("campaign", "show", "cmp_00000000000000000000000000")
+    said.write_text(json.dumps({"subject": "June", "htm": "<p>Hello.</p>"}))
+    misspelt = run(*order, "--purpose", "newsletter")
 
     assert (reserved.status, reserved.out) == (1, "")
     assert "/content/template is for the gateway's own mails" in reserved.err
     assert "/purpose is not in the configuration" in nowhere.err
+    assert "/content/htm is not a field of this request" in misspelt.err
     assert (unknown.status, "no such campaign" in unknown.err) == (1, True)
 
 

@@ -147,7 +147,12 @@ async def test_a_template_that_was_never_sound_is_told_with_file_and_line(
     assert await told(owning, using("broken")) == [
         ("/content/template", "body.html:2 asks for an attribute; values have none but their keys")
     ]
-    assert await told(owning, using("nowhere")) == [("/content/template", "does not exist")]
+    assert await told(owning, using("nowhere")) == [
+        (
+            "/content/template",
+            "does not exist; welcome does, and what `gateway template list` names",
+        )
+    ]
 
 
 HTML = (

@@ -54,6 +54,14 @@ def test_a_refusal_says_reason_and_class() -> None:
     assert problem.members == {"reason": "withdrawn", "class": "never"}
 
 
+def test_a_purpose_that_is_not_there_is_not_told_as_if_a_person_had_refused() -> None:
+    problem = problems.describe(errors.PermissionRefused("purpose_unknown", "config"))
+
+    assert problem.members == {"reason": "purpose_unknown", "class": "config"}
+    assert "person" not in problem.detail
+    assert "no purpose of this name" in problem.detail
+
+
 def test_waiting_is_told_in_whole_seconds_and_never_none() -> None:
     waits = [timedelta(milliseconds=1), timedelta(seconds=1.2)]
 
@@ -63,7 +71,10 @@ def test_waiting_is_told_in_whole_seconds_and_never_none() -> None:
 
 
 def test_a_missing_key_says_how_to_send_one() -> None:
-    assert "WWW-Authenticate" in problems.describe(errors.NotAuthenticated()).headers
+    problem = problems.describe(errors.NotAuthenticated())
+
+    assert "WWW-Authenticate" in problem.headers
+    assert "Bearer" in problem.detail
 
 
 def test_the_frameworks_texts_are_not_repeated() -> None:
@@ -78,6 +89,7 @@ def test_a_wrong_method_says_which_are_right() -> None:
 
     assert problem.status == 405
     assert problem.headers == {"Allow": "GET,POST"}
+    assert "Allow" in problem.detail
 
 
 def test_every_kind_of_answer_has_a_page() -> None:

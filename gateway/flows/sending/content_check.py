@@ -13,7 +13,7 @@ from typing import Any, Final
 from consent.specimens import Specimen, What
 from delivery import blemishes, markup, template_language, template_source
 from delivery.blemishes import Blemish
-from delivery.errors import TemplateError
+from delivery.errors import NoSuchTemplate, TemplateError
 from delivery.mime import Content
 from delivery.plain_text import plain_text
 from delivery.template_language import Reads
@@ -30,7 +30,8 @@ class ContentFlaw(StrEnum):
     """Why a content cannot be sent."""
 
     RESERVED = "reserved"  # a template of the gateway's own mails
-    TEMPLATE = "template"  # one that is not there, or cannot be rendered
+    NOWHERE = "nowhere"  # a template of a name that none has
+    TEMPLATE = "template"  # one that cannot be rendered
     VARIABLE = "variable"  # one that asks for more than was said
     PART = "part"  # one that asks for more of a part of what was said
     UNREAD = "unread"  # one that does not ask for what was said
@@ -81,6 +82,8 @@ def examine(
     try:
         version = templates.current(content["template"])
         return _of_template(config, templates, purpose, content, version)
+    except NoSuchTemplate:
+        return ContentProblem(ContentFlaw.NOWHERE)
     except TemplateError as error:
         if error.missing is not None:
             return _lacking(error, error.missing, templates.reads(error.name, version))

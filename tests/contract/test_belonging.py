@@ -1,0 +1,88 @@
+"""Commands under the keyring of another gateway: refused, not answered as if nobody were known."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+import sqlalchemy
+
+from consent.keys import tables
+from gateway.config import config
+from gateway.keyfiles import keyring
+from storage.database import open_database
+from tests.contract.test_cli_erase import subject
+from tests.support.apps import ADA
+from tests.support.commands import Run
+
+__all__ = ["subject"]  # a fixture
+
+CASE = ("--case", "2026-17", "--reason", "a letter")
+COMMANDS = [
+    ("init",),
+    ("erase", "--email-stdin", "--yes"),
+    ("evidence", "open", *CASE),
+    ("campaign", "list"),
+    ("breach", "--case", "INC-7", "--took", "data", "-o", "{folder}/breach.pdf"),
+    ("erasures", "show", "era_x"),
+    ("api-key", "create", "--name", "a", "--scope", "messages:send"),
+    ("operator", "create", "--role", "dpo"),
+    ("texts", "list"),
+    ("dkim", "rotate"),
+    ("keys", "rotate"),
+    ("keys", "rotate", "--kind", "rows"),
+    ("audit", "export", "--format", "jsonl", "-o", "{folder}/log.jsonl"),
+    ("backup", "{folder}/backups"),
+]
+
+
+@pytest.fixture
+def foreign(folder: Path, subject: str) -> Path:
+    """A gateway with somebody who agreed, and the keyring of another one in its place."""
+    file = folder / "var/keyring.json"
+    file.rename(folder / "own.json")
+    keyring.create(file)
+    return file
+
+
+def test_no_command_works_under_the_keyring_of_another_gateway(
+    run: Run, folder: Path, foreign: Path
+) -> None:
+    before = foreign.read_bytes()
+
+    for command in COMMANDS:
+        tried = run(*(one.format(folder=folder) for one in command), stdin=ADA)
+
+        assert (command, tried.status, tried.out) == (command, 1, "")
+        assert f"{foreign} is not the keyring of these databases" in tried.err, command
+    left = {path.name for path in folder.iterdir()}
+    assert not left & {"breach.pdf", "log.jsonl"}
+    assert [*(folder / "backups").glob("backup-*")] == []
+    assert foreign.read_bytes() == before
+    assert not [*(folder / "var/dkim").rglob("*.next")]
+
+
+def test_with_its_own_keyring_it_is_as_before(run: Run, folder: Path, foreign: Path) -> None:
+    run("init")
+    (folder / "own.json").replace(foreign)
+
+    assert run("init").err == "All there.\n"
+    erased = run("erase", "--email-stdin", "--yes", stdin=ADA)
+
+    assert erased.status == 0, erased.err
+
+
+def test_who_writes_to_the_key_store_alone_keeps_nobody_from_erasing(
+    run: Run, folder: Path, subject: str
+) -> None:
+    asyncio.run(_forge(config.load(folder / "config.toml").storage.keystore_url))
+
+    erased = run("erase", "--email-stdin", "--yes", stdin=ADA)
+
+    assert erased.status == 0, erased.err
+
+
+async def _forge(url: str) -> None:
+    async with open_database("key store", url) as keys, keys.begin() as connection:
+        await connection.execute(sqlalchemy.update(tables.kek_epoch).values(mac=b"\x00" * 32))
