@@ -65,6 +65,14 @@ class Ended(Generic[L_co]):
     signature: str | None = None
 
 
+class Claimed(list[Parcel[L]], Generic[L]):
+    """The parcels of a claim; *others* are due messages that it ended or put off instead."""
+
+    def __init__(self, parcels: Iterable[Parcel[L]] = (), others: int = 0) -> None:
+        super().__init__(parcels)
+        self.others = others
+
+
 class Desk(Protocol[L]):
     """What the worker needs decided and written; the composition root provides it."""
 
@@ -74,9 +82,12 @@ class Desk(Protocol[L]):
         """Prolong the lease; False when another took it over."""
 
     async def claim(
-        self, owner: str, wanted: int, *, marketing: bool = True
-    ) -> Sequence[Parcel[L]]:
-        """Lease and permit up to *wanted* due messages; without *marketing* that waits."""
+        self, owner: str, wanted: int, *, marketing: bool = True, most: int = 0
+    ) -> Claimed[L]:
+        """Lease and permit up to *wanted* due messages; without *marketing* that waits.
+
+        To find them it decides as many, or *most* where that is more.
+        """
 
     async def compose(self, parcel: Parcel[L], following: Iterable[Parcel[L]]) -> Composed | None:
         """The mail of *parcel*, asked for right before it begins; None where it has no form as one.

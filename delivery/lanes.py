@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Final, Generic, TypeVar
 
-from delivery.hand import Hand
+from delivery.hand import MOST, Hand
 
 T = TypeVar("T")
 
@@ -25,10 +25,14 @@ def kept_free(connections: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """How much the next claim may take; without *marketing* that waits."""
+    """How much the next claim may take; without *marketing* that waits.
+
+    To find so much it may decide *most*, where that is more.
+    """
 
     wanted: int
     marketing: bool
+    most: int = 0
 
 
 class Lanes(Generic[T]):
@@ -45,6 +49,7 @@ class Lanes(Generic[T]):
         self._carried = 0  # marketing that is under way
         # Whether there is more, as far as the last claim showed: of service mail, and in all.
         self._full = {False: False, True: False}
+        self._most = 0  # to be decided, where those in front only wait
         self.connections = 1
 
     def __iter__(self) -> Iterator[T]:
@@ -75,15 +80,26 @@ class Lanes(Generic[T]):
             return None
         could = self._marketing.is_low and (moving or (idle and self._room > 0))
         if could and not self._full[False]:
-            return Ask(self._marketing.share, marketing=True)
-        return Ask(self._service.share, marketing=False)
+            return Ask(self._marketing.share, marketing=True, most=self._most)
+        return Ask(self._service.share, marketing=False, most=self._most)
 
-    def add(self, asked: Ask, mails: Sequence[T], began: float) -> None:
-        """Take in what a claim that *began* then got."""
+    @property
+    def goes_on(self) -> bool:
+        """Whether the last claim met messages that wait or end: what is behind them is due, too."""
+        return self._most > 0
+
+    def add(self, asked: Ask, mails: Sequence[T], began: float, others: int = 0) -> None:
+        """Take in what a claim that *began* then got, having decided *others* that it did not.
+
+        Those may be a whole campaign to a domain that is over its quota, older than all else. A
+        permit says nothing of them, so there may be twice as many of them the next time.
+        """
+        passed = others > 0 and len(mails) < asked.wanted
+        self._most = min(MOST, 2 * max(asked.wanted, asked.most)) if passed else 0
         service = [one for one in mails if self._is_service(one)]
-        others = [one for one in mails if not self._is_service(one)]
+        marketing = [one for one in mails if not self._is_service(one)]
         self._service.add(service, began)
-        self._marketing.add(others, began)
+        self._marketing.add(marketing, began)
         # A claim for marketing brings service mail first, as much of it as marketing may be. Asked
         # for again and again so, a burst would be more than is begun in time.
         self._full[False] = len(service) >= min(self._service.share, asked.wanted)
@@ -93,6 +109,7 @@ class Lanes(Generic[T]):
     def none_came(self) -> None:
         """A claim failed: nobody knows whether there is more."""
         self._full = dict.fromkeys(self._full, False)
+        self._most = 0
 
     def take(self, now: float) -> tuple[T, float] | None:
         """The next mail, and until when it may begin; `ended` is told of it later."""

@@ -198,14 +198,18 @@ class Worker(Generic[L]):
     async def _claim(self, ask: Ask) -> None:
         began = elapsed()
         try:
-            parcels = await self._desk.claim(self.owner, ask.wanted, marketing=ask.marketing)
+            claimed = await self._desk.claim(
+                self.owner, ask.wanted, marketing=ask.marketing, most=ask.most
+            )
         except StorageAway as error:
             log.warning("claim_failed", store=error.store)
             self._lanes.none_came()
             await self._pause(1.0)
             return
-        self._held.update((parcel.message, parcel.attempt) for parcel in parcels)
-        self._lanes.add(ask, parcels, began)
+        self._held.update((parcel.message, parcel.attempt) for parcel in claimed)
+        self._lanes.add(ask, claimed, began, claimed.others)
+        if self._lanes.goes_on:
+            self._wake.set()
 
     async def _pause(self, seconds: float) -> None:
         """Wait, but not longer than until more is to be claimed or the end is near."""
@@ -257,15 +261,21 @@ class Worker(Generic[L]):
     async def _transmit(
         self, connection: Connection, parcel: Parcel[L], mail: Composed, deadline: float
     ) -> Ended[L]:
-        guard = _Dialogue(self, parcel, deadline)
+        guard, aborted = _Dialogue(self, parcel, deadline), False
         try:
             ending = await transmit(connection, mail.envelope, guard)
         except asyncio.CancelledError:
-            if connection.ending is not None:
-                return _ended(parcel, connection.ending, mail, connection)
-            ending, aborted = Ending(connection.phase), not connection.past_dot
-            return _ended(parcel, ending, mail, connection, aborted=aborted)
-        return _ended(parcel, ending, mail, connection)
+            ending = connection.ending or Ending(connection.phase)
+            aborted = connection.ending is None and not connection.past_dot
+        return Ended(
+            parcel,
+            ending,
+            mail.digest,
+            aborted=aborted,
+            kept=mail.kept,
+            peer=connection.peer,
+            signature=mail.signature,
+        )
 
     def _end_unbegun(self, parcels: Sequence[Parcel[L]]) -> None:
         for parcel in parcels:
@@ -363,20 +373,6 @@ class Worker(Generic[L]):
             self._journal.acc(parcel.message, parcel.attempt, reply.code)
         except JournalError:
             log.error("journal_full", message=parcel.message)
-
-
-def _ended(
-    parcel: Parcel[L],
-    ending: Ending,
-    mail: Composed,
-    connection: Connection,
-    *,
-    aborted: bool = False,
-) -> Ended[L]:
-    peer, name = connection.peer, mail.signature
-    return Ended(
-        parcel, ending, mail.digest, aborted=aborted, kept=mail.kept, peer=peer, signature=name
-    )
 
 
 class _Dialogue:

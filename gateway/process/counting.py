@@ -13,7 +13,7 @@ from consent import intakes, rights_requests
 from consent.keys import verified
 from consent.lookup import LookUp
 from delivery import outbox
-from delivery.desk import Ended, Parcel
+from delivery.desk import Claimed, Ended
 from delivery.outbox import WAITING, Status
 from gateway.flows.proving.remembering import opened_at
 from gateway.flows.sending.letters import Letter
@@ -133,12 +133,12 @@ class CountingDesk(Desk):
         self._counted = counted
 
     async def claim(
-        self, owner: str, wanted: int, *, marketing: bool = True
-    ) -> Sequence[Parcel[Letter]]:
-        parcels = await super().claim(owner, wanted, marketing=marketing)
-        for parcel in parcels:
+        self, owner: str, wanted: int, *, marketing: bool = True, most: int = 0
+    ) -> Claimed[Letter]:
+        claimed = await super().claim(owner, wanted, marketing=marketing, most=most)
+        for parcel in claimed:
             self._counted.permits.labels(parcel.kind).inc()
-        return parcels
+        return claimed
 
     async def settle(self, owner: str, ended: Sequence[Ended[Letter]]) -> Collection[str]:
         settled = await self._settle(owner, ended)

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Sequence
 
 from consent import specimens
 from delivery import journal, leases, permits
-from delivery.desk import Composed, Ended, Parcel
+from delivery.desk import Claimed, Composed, Ended, Parcel
 from delivery.permits import Spending
 from gateway.flows.restoring.marketing import MarketingHold
 from gateway.flows.sending import claim, settle
@@ -42,10 +42,10 @@ class Desk:
             return await leases.renew(connection, owner, now, parts.config.delivery.lease)
 
     async def claim(
-        self, owner: str, wanted: int, *, marketing: bool = True
-    ) -> Sequence[Parcel[Letter]]:
+        self, owner: str, wanted: int, *, marketing: bool = True, most: int = 0
+    ) -> Claimed[Letter]:
         wants = marketing and not await self._hold.stands()
-        return await claim.claim(self._parts, owner, wanted, marketing=wants)
+        return await claim.claim(self._parts, owner, wanted, marketing=wants, most=most)
 
     async def compose(
         self, parcel: Parcel[Letter], following: Iterable[Parcel[Letter]] = ()

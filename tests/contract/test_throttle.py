@@ -18,10 +18,14 @@ from gateway.config.durations import Cap
 from gateway.flows.campaigning import launch
 from gateway.flows.campaigning.expansion import Expansion
 from gateway.flows.sending import quotas
+from gateway.process.desk import Desk
 from gateway.schema.tables import rate_limit
 from tests.support.apps import App, open_app
 from tests.support.campaigns import expand, order_of, stores_of
 from tests.support.databases import Databases
+from tests.support.sink import open_sink
+from tests.support.waiting import until
+from tests.support.workers import working
 
 DOMAINS = ("one.example", "two.example")
 PEOPLE = [f"person{number}@{DOMAINS[number % 2]}" for number in range(6)]
@@ -121,3 +125,44 @@ async def test_a_new_sender_has_a_day_s_messages_waiting_and_no_more(app: App) -
         made = await connection.execute(select(row.id).where(row.campaign == name))
 
     assert len(made.all()) == 2
+
+
+async def test_what_comes_behind_the_last_one_that_is_wanted_is_not_counted(app: App) -> None:
+    """Else a claim that decides many for the sake of those behind would use up their quotas."""
+    configured(app, per_domain=Cap(60, HOUR))  # three at once
+    await queued(app)
+    desk = Desk(app.parts)
+    await desk.register("wrk_x")
+
+    claimed = await desk.claim("wrk_x", 1, most=6)
+    waiting = await waits(app)
+    rest = await desk.claim("wrk_x", 6)
+
+    assert (len(claimed), claimed.others, waiting) == (1, 0, {})
+    assert (len(rest), rest.others) == (5, 0)
+
+
+async def test_who_is_over_a_quota_with_older_messages_holds_up_no_other_domain(app: App) -> None:
+    """Scenario 10 of delivery in small: a worker that begins anew learns how much it may claim."""
+    crowded, other = (PEOPLE[n::2] for n in (0, 1))
+    configured(app, per_domain=Cap(100, HOUR))
+    key = await app.key()
+    for _ in range(20):
+        await handed_in(app, key, [crowded[n % 3] for n in range(20)])
+    app.step(timedelta(seconds=1))
+    await handed_in(app, key, other)
+
+    async with open_sink() as sink, working(app, sink) as desk:
+        await until(lambda: {one.rcpt_to for one in sink.accepted} >= set(other), 60)
+        claims = desk.claims
+        await until(lambda: len(sink.accepted) == 5 + len(other), 60)
+
+    assert claims <= 15, "it looked at a few of those that wait at a time"
+    assert await waits(app) == {"quota": 20 * 20 - 5}
+
+
+async def handed_in(app: App, key: dict[str, str], to: list[str]) -> None:
+    content = {"subject": "News", "text": "Hello."}
+    messages = [{"to": {"email": one}, "purpose": "newsletter", "content": content} for one in to]
+    answer = await app.http.post("/v1/messages/batch", json={"messages": messages}, headers=key)
+    assert {one["status"] for one in (await answer.json())["results"]} == {"queued"}

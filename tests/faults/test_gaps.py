@@ -19,7 +19,7 @@ from sqlalchemy import func, select
 from audit import tables as audit_tables
 from consent import intakes
 from delivery import tables
-from delivery.desk import Ended, Parcel
+from delivery.desk import Claimed, Ended
 from delivery.journal import Journal
 from delivery.outcome import Phase
 from delivery.permits import Spending
@@ -254,14 +254,16 @@ class GapDesk(Desk):
     async def renew(self, owner: str) -> bool:
         return await self._gap("renew", super().renew(owner))
 
-    async def claim(self, owner: str, wanted: int, *, marketing: bool = True) -> Sequence[Parcel]:
-        parcels: Sequence[Parcel] = ()
+    async def claim(
+        self, owner: str, wanted: int, *, marketing: bool = True, most: int = 0
+    ) -> Claimed:
+        parcels = Claimed()
         if self._step != "claim" or self.reached:
-            return await super().claim(owner, wanted, marketing=marketing)
+            return await super().claim(owner, wanted, marketing=marketing, most=most)
         if self._happened:
-            parcels = await super().claim(owner, wanted, marketing=marketing)
+            parcels = await super().claim(owner, wanted, marketing=marketing, most=most)
             if not parcels:
-                return ()
+                return parcels
         return await self._gap("claim", _just(parcels))
 
     async def spend(self, owner: str, spendings: Sequence[Spending]) -> set[str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from delivery.desk import Ended, Parcel
+from delivery.desk import Claimed, Ended, Parcel
 from delivery.transmission import Timeouts
 from tests.smtp.test_worker import YesDesk, mails, working
 from tests.support.sink import open_sink
@@ -31,9 +31,11 @@ class AgainDesk(YesDesk):
         while self.waiting:
             yield self.waiting.pop(0)
 
-    async def claim(self, owner: str, wanted: int, *, marketing: bool = True) -> Sequence[Parcel]:
+    async def claim(
+        self, owner: str, wanted: int, *, marketing: bool = True, most: int = 0
+    ) -> Claimed:
         self._left = self._waiting()  # it has more than when it last came to its end
-        return await super().claim(owner, wanted, marketing=marketing)
+        return await super().claim(owner, wanted, marketing=marketing, most=most)
 
     async def settle(self, owner: str, ended: Sequence[Ended]) -> Collection[str]:
         for one in ended:

@@ -33,9 +33,17 @@ async def test_a_sink_process_notes_every_step(tmp_path: Path) -> None:
 
     assert ending.phase is Phase.RCPT
     events = [json.loads(line) for line in out.read_text().splitlines()]
-    assert [event["event"] for event in events] == ["mail", "rcpt", "data", "dot", "mail", "rcpt"]
-    assert base64.b64decode(events[3]["raw"]) == DATA
-    assert events[3]["accepted"]
+    assert [event["event"] for event in events] == [
+        "mail",
+        "rcpt",
+        "data",
+        "read",
+        "dot",
+        "mail",
+        "rcpt",
+    ]
+    assert base64.b64decode(events[4]["raw"]) == DATA
+    assert events[4]["accepted"]
     moments = [event["at"] for event in events]
     assert began < moments[0]
     assert moments == sorted(moments)

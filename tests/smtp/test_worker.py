@@ -16,7 +16,7 @@ import pytest
 
 from delivery import journal as journal_module
 from delivery import worker as worker_module
-from delivery.desk import Composed, Ended, Parcel
+from delivery.desk import Claimed, Composed, Ended, Parcel
 from delivery.journal import Journal
 from delivery.outcome import Ending, Kind, Phase, Reply
 from delivery.permits import Spending
@@ -54,8 +54,10 @@ class YesDesk:
     async def renew(self, owner: str) -> bool:
         return True
 
-    async def claim(self, owner: str, wanted: int, *, marketing: bool = True) -> Sequence[Parcel]:
-        return [parcel for _, parcel in zip(range(wanted), self._left, strict=False)]
+    async def claim(
+        self, owner: str, wanted: int, *, marketing: bool = True, most: int = 0
+    ) -> Claimed:
+        return Claimed(parcel for _, parcel in zip(range(wanted), self._left, strict=False))
 
     async def compose(self, parcel: Parcel, following: Iterable[Parcel]) -> Composed:
         return Composed("digest", parcel.letter)
@@ -239,11 +241,13 @@ class TwoClasses(YesDesk):
 
     service: list[Parcel] = field(default_factory=list)
 
-    async def claim(self, owner: str, wanted: int, *, marketing: bool = True) -> Sequence[Parcel]:
+    async def claim(
+        self, owner: str, wanted: int, *, marketing: bool = True, most: int = 0
+    ) -> Claimed:
         some, self.service = self.service[:wanted], self.service[wanted:]
         if not marketing:
-            return some
-        return [*some, *await super().claim(owner, wanted - len(some))]
+            return Claimed(some)
+        return Claimed([*some, *await super().claim(owner, wanted - len(some))])
 
 
 async def test_a_confirmation_does_not_wait_for_a_relay_that_is_slow_with_a_campaign(

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
-from delivery.desk import Parcel
+from delivery.desk import Claimed
 from delivery.journal import Journal
 from delivery.pool import Pool
 from delivery.relay import Relay
@@ -30,8 +30,10 @@ class CountingDesk(Desk):
         self.beats = asyncio.Event()
         self.beats.set()
 
-    async def claim(self, owner: str, wanted: int, *, marketing: bool = True) -> Sequence[Parcel]:
-        found = await super().claim(owner, wanted, marketing=marketing)
+    async def claim(
+        self, owner: str, wanted: int, *, marketing: bool = True, most: int = 0
+    ) -> Claimed:
+        found = await super().claim(owner, wanted, marketing=marketing, most=most)
         self.claims += 1
         return found
 

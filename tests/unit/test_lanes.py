@@ -111,6 +111,36 @@ def test_connections_that_are_busy_but_move_are_claimed_for_and_those_that_do_no
     assert still is None
 
 
+def test_behind_messages_that_only_wait_twice_as_many_are_decided_each_time(
+    lanes: Lanes[str],
+) -> None:
+    asked = []
+    for _ in range(8):
+        ask = lanes.ask(0.0, idle=True)
+        assert ask is not None
+        asked.append((ask.wanted, ask.most))
+        lanes.add(ask, [], 0.0, others=max(ask.wanted, ask.most))
+    went_on = lanes.goes_on
+    lanes.add(Ask(4, marketing=True, most=200), ["news"] * 4, 0.0, others=100)
+
+    assert [wanted for wanted, _ in asked] == [4] * 8, "it is no more that may begin"
+    assert [most for _, most in asked] == [0, 8, 16, 32, 64, 128, 200, 200]
+    assert went_on
+    assert not lanes.goes_on, "all that it wanted came: connections are what lacks"
+
+
+def test_one_that_is_put_off_behind_what_was_claimed_lets_nobody_hurry(
+    lanes: Lanes[str],
+) -> None:
+    lanes.add(Ask(4, marketing=True), [], 0.0)
+    nothing_due = lanes.goes_on
+    lanes.add(Ask(4, marketing=True, most=8), [], 0.0, others=1)
+    lanes.none_came()
+
+    assert not nothing_due
+    assert not lanes.goes_on, "the database is away"
+
+
 def test_what_may_not_begin_any_more_is_taken_out_of_both(lanes: Lanes[str]) -> None:
     claim(lanes, ["news1", "service1"], 0.0)
 

@@ -41,7 +41,7 @@ from consent.trail import Trail
 from delivery import attempts, changing, due, leases, outbox, permits
 from delivery.attempts import Attempts
 from delivery.changing import Change
-from delivery.desk import Parcel
+from delivery.desk import Claimed, Parcel
 from delivery.outbox import Message, Parked, Status, Stored
 from delivery.outcome import Kind
 from delivery.permits import Counted, Permit
@@ -72,25 +72,26 @@ _SENDING = (Compartment.PROFILE, Compartment.EVIDENCE)
 
 
 async def claim(
-    parts: Parts, owner: str, wanted: int, *, marketing: bool = True
-) -> list[Parcel[Letter]]:
+    parts: Parts, owner: str, wanted: int, *, marketing: bool = True, most: int = 0
+) -> Claimed[Letter]:
     """Lease up to *wanted* due messages that may be sent now; the others end or wait.
 
-    Refusals, deferrals and expiries are written in the same transaction. What is leased and
-    nobody carries (an answer got lost) `settle.take_back_lost` finds; what cannot be decided parks.
+    Decided are no more than those, or than *most* where many in front of them wait. Refusals,
+    deferrals and expiries are written in the same transaction. What is leased and nobody carries
+    (an answer got lost) `settle.take_back_lost` finds; what cannot be decided parks.
     """
     async with parts.data.read() as connection:
         now = await parts.clock.now(connection)
         rank = await leases.rank(connection, owner, now)
-        seen = await due.look(connection, now, wanted * (rank.of + 1), marketing=marketing)
+        asker = _Asker(owner, wanted, max(wanted, most), parts.config.delivery.permit_ttl)
+        seen = await due.look(connection, now, asker.most * (rank.of + 1), marketing=marketing)
     if not seen:
-        return []
-    candidates = in_turn(seen, rank, now)[: wanted * _SPARE]
-    asker = _Asker(owner, wanted, parts.config.delivery.permit_ttl)
-    parcels: list[Parcel[Letter]] = []
+        return Claimed()
+    candidates = in_turn(seen, rank, now)[: asker.most * _SPARE]
+    claimed = Claimed[Letter]()
 
     async def claim_of(some: Sequence[Due]) -> None:
-        left = replace(asker, wanted=wanted - len(parcels))
+        left = replace(asker, wanted=wanted - len(claimed))
         if not left.wanted:
             return  # they are healthy, and wait for the next claim
         vault = await parts.keystore.vault({one.subject for one in some})
@@ -103,22 +104,27 @@ async def claim(
             campaigns = {one.campaign for one in found.messages if one.campaign is not None}
             still = await stopped(connection, parts.rows, parts.log.macs, campaigns)
             known = replace(known, shared=said, stopped=still)
-            kept = await throttle.keep(connection, found.gates, vault, _decide(known), known.now)
-            claimed = await _write(connection, parts.log, left, known, kept)
-        parcels.extend(claimed)
+            kept = await throttle.keep(
+                connection, found.gates, vault, _decide(known), left.wanted, known.now
+            )
+            parcels = await _write(connection, parts.log, left, known, kept)
+        claimed.extend(parcels)
+        claimed.others += len(kept) - len(parcels)
 
     _, failed = await isolated(claim_of, candidates)
     errors = {one.message: error for one, error in failed}
     await bad_messages.park_failed(parts.data, parts.clock, errors)
-    return parcels
+    claimed.others += len(errors)
+    return claimed
 
 
 @dataclass(frozen=True, slots=True)
 class _Asker:
-    """Which worker asks, for how many messages, and how long a permit of theirs lives."""
+    """Which worker asks, for how many messages of how many, and how long a permit lives."""
 
     owner: str
     wanted: int
+    most: int
     ttl: timedelta
 
 
@@ -143,7 +149,7 @@ async def _lock(
     now = await clock.now(connection)
     if not await leases.runs(connection, asker.owner, now + asker.ttl):
         return _Locked((), {})
-    messages = await due.lock(connection, keys, candidates, now, asker.wanted)
+    messages = await due.lock(connection, keys, candidates, now, asker.most)
     return _Locked(messages, await gates.lock(connection, {m.subject for m in messages}))
 
 
@@ -375,19 +381,7 @@ def _items(
     issued: Sequence[tuple[Message, Permit]], decisions: Sequence[Decision], known: _Known
 ) -> list[Item]:
     """What the log says of each decided message; a message that only waits is not decided."""
-    granted = [
-        Item(
-            message.subject,
-            {
-                "message": message.id,
-                "attempt": permit.attempt,
-                "purpose": message.purpose,
-                "reason": None,
-                "ground": {"kind": permit.ground_kind, "id": permit.ground_id},
-            },
-        )
-        for message, permit in issued
-    ]
+    granted = [grounds.item(message, permit) for message, permit in issued]
     ended = [
         ends.item(message, decision.reason, named=_can_be_named(known, message.subject))
         for message, decision in decisions

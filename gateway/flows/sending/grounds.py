@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import assert_never
 
+from audit.entry import Item
 from consent.model import Granted, GroundKind
 from delivery.outbox import Message
 from delivery.permits import Permit, Terms
@@ -43,6 +44,18 @@ def permit(
         expires_at=now + ttl,
         eid=eid,
     )
+
+
+def item(message: Message, permit: Permit) -> Item:
+    """What the log says of the permit of *message*."""
+    facts = {
+        "message": message.id,
+        "attempt": permit.attempt,
+        "purpose": message.purpose,
+        "reason": None,
+        "ground": {"kind": permit.ground_kind, "id": permit.ground_id},
+    }
+    return Item(message.subject, facts)
 
 
 _TERMS = {str(kind): terms(kind) for kind in GroundKind}

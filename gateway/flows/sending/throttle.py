@@ -6,7 +6,7 @@ about. A transaction that is lost counts nothing; a process that dies behind it 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -50,25 +50,30 @@ class Throttle:
         gates: Mapping[str, Gate],
         vault: Vault,
         decided: Sequence[Decision],
+        wanted: int,
         now: datetime,
     ) -> Sequence[Decision]:
-        """As *decided*, but that what is over a quota waits for its turn."""
+        """As *decided*, but that what is over a quota waits for its turn.
+
+        It ends behind the last one that is *wanted*: what comes then is not counted.
+        """
         asked = {
             message.id: self._keys(message, gates.get(message.subject), vault, now)
             for message, decision in decided
             if isinstance(decision, Granted) and quotas.counts(message, now)
         }
         if not self.weekly or not any(asked.values()):
-            return decided
+            return _wanted(decided, wanted)
         buckets = await self._hold(connection, asked)
-        kept = [
-            (message, _kept(message, decision, [buckets[key] for key in asked[message.id]], now))
-            if message.id in asked
-            else (message, decision)
-            for message, decision in decided
-        ]
+
+        def kept(message: Message, decision: Granted | Change) -> Granted | Change:
+            if message.id not in asked:
+                return decision
+            return _kept(message, decision, [buckets[key] for key in asked[message.id]], now)
+
+        ended = _wanted(((message, kept(message, what)) for message, what in decided), wanted)
         await limits.write(connection, {key: one.empty_at for key, one in buckets.items()})
-        return kept
+        return ended
 
     def _keys(
         self, message: Message, gate: Gate | None, vault: Vault, now: datetime
@@ -95,6 +100,17 @@ class Throttle:
             key: Bucket(quota.limit, levels[key], quotas.LONGEST)
             for key, (quota, _) in every.items()
         }
+
+
+def _wanted(decided: Iterable[Decision], wanted: int) -> list[Decision]:
+    """All of them up to the last one that is wanted, looked at no further."""
+    found = list[Decision]()
+    for one in decided:
+        found.append(one)
+        wanted -= isinstance(one[1], Granted)
+        if wanted <= 0:
+            break
+    return found
 
 
 def _kept(
