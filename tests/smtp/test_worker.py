@@ -294,3 +294,31 @@ async def test_what_became_of_a_confirmation_is_written_beside_what_became_of_a_
 
     assert {one.parcel.kind for one in first} == {Kind.SERVICE}
     assert len(desk.ended) == 2 * worker_module.MOST + 3
+
+
+@dataclass
+class PassingDesk(YesDesk):
+    """In front of all that may be sent are messages that only wait; notes how many it decided."""
+
+    in_front: int = 1000
+    decided: list[int] = field(default_factory=list)
+
+    async def claim(
+        self, owner: str, wanted: int, *, marketing: bool = True, most: int = 0
+    ) -> Claimed:
+        if not self.in_front:
+            return await super().claim(owner, wanted)
+        self.decided.append(min(max(wanted, most), self.in_front))
+        self.in_front -= self.decided[-1]
+        return Claimed(others=self.decided[-1])
+
+
+async def test_messages_that_only_wait_are_passed_without_a_pause_and_more_of_them_each_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker_module, "IDLE", 3600.0)
+    desk = PassingDesk(islice(mails("ada"), 3))
+    async with open_sink() as sink, working(desk, sink, tmp_path, connections=1):
+        await until(lambda: len(sink.accepted) == 3)
+
+    assert desk.decided == [4, 8, 16, 32, 64, 128, 200, 200, 200, 148]
