@@ -2,7 +2,8 @@
 
 StorageError
 └── StorageAway   the database cannot be used now; whether a commit took effect may be unknown
-    └── PartAway  the database is there, and what one item needs of it is not
+    ├── PartAway       the database is there, and what one item needs of it is not
+    └── KeyringBehind  the databases are there, and may have a newer key than the keyring
 """
 
 
@@ -29,3 +30,16 @@ class PartAway(StorageAway):
     Nothing of it was written. It says nothing of any other item: whoever has one such
     person asked about again and again must not keep everybody from what they asked for.
     """
+
+
+class KeyringBehind(StorageAway):
+    """What is asked can be said with the newest keys alone, and ours may not be these."""
+
+    def __init__(self) -> None:
+        super().__init__("keyring")
+
+    def __str__(self) -> str:
+        return (
+            "the keyring may be older than what the databases were written with: copy the newest"
+            " one to this machine"
+        )

@@ -13,7 +13,7 @@ from hashlib import sha256
 from hmac import compare_digest
 from typing import Any, NamedTuple
 
-from storage.errors import StorageAway
+from storage.errors import KeyringBehind
 from storage.keysets import KeySet
 from storage.secret import Secret
 
@@ -57,14 +57,14 @@ class RowKeys:
         """Say whether a gateway wrote this row, whatever it holds.
 
         A database that somebody else wrote may hold any type in any column. Raises
-        `StorageAway` alone: the row may be of a gateway whose newest key we lack.
+        `KeyringBehind` alone: the row may be of a gateway whose newest key we lack.
         """
         try:
             made = self.keys.made.get((kid, table)) or self._mac(kid, table)
             return compare_digest(mac, made(values))
         except KeyError:
             if self.keys.is_elsewhere(kid):
-                raise StorageAway("keyring") from None
+                raise KeyringBehind from None
             return False
         except (TypeError, ValueError, OverflowError):
             return False
@@ -78,9 +78,9 @@ class RowKeys:
         return {kid: self._mac(kid, use)((raw,)) for kid in self.keys.live}
 
     def require_whole(self) -> None:
-        """Raise `StorageAway` where what our keys do not find may stand under one that we lack."""
+        """Raise `KeyringBehind` where what our keys do not find may stand under another one."""
         if self.keys.is_behind:
-            raise StorageAway("keyring")
+            raise KeyringBehind
 
     def _mac(self, kid: object, table: str) -> _Mac:
         """Raises `KeyError` for a key that never was ours, or is destroyed."""

@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Any
 
 from storage.clock import elapsed
-from storage.errors import StorageAway
+from storage.errors import KeyringBehind
 from storage.secret import Secret
 
 # A process that is not heard for a minute is not waited for before a new key signs rows.
@@ -91,21 +91,21 @@ class KeySet:
 
     @property
     def kid(self) -> int:
-        """The number of the key that new rows are made with; `StorageAway` as for `secret`."""
+        """The number of the key that new rows are made with; `KeyringBehind` as for `secret`."""
         return self._used().kid
 
     @property
     def secret(self) -> Secret:
         """The key that new rows are made with.
 
-        Raises `StorageAway` where we have none that others would know, or where this process
+        Raises `KeyringBehind` where we have none that others would know, or where this process
         stood still so long that they may have let ours go.
         """
         return self._secrets[self._used().kid]
 
     def _used(self) -> Key:
         if self._active is None or self._older_than(_SIGNS_FOR):
-            raise StorageAway("keyring")
+            raise KeyringBehind
         return self._active
 
     def _older_than(self, age: timedelta) -> bool:

@@ -28,7 +28,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.schema.tables import idempotency
-from storage.errors import StorageAway
+from storage.errors import KeyringBehind
 from storage.keysets import KeySet
 from storage.locks import delete_free, free, keep_out
 from storage.secret import Secret
@@ -125,11 +125,11 @@ def identify(
     """Name a request by the idempotency *key* that its caller chose.
 
     *meaning* tells it from others, *body* is it as it came. Callers put addresses
-    into such keys and bodies, so both are stored as HMACs. Raises `StorageAway` where
+    into such keys and bodies, so both are stored as HMACs. Raises `KeyringBehind` where
     another node may have named it by a key that we lack.
     """
     if keys.is_behind:
-        raise StorageAway("keyring")
+        raise KeyringBehind
     made = {kid: _hashes(secret, key, body, meaning) for kid, secret in keys.live.items()}
     oldest, named = made[min(made)].key_hash, made.pop(keys.kid)
     return Name(api_key, endpoint, named, status, tuple(made.values()), oldest)

@@ -8,7 +8,7 @@ from typing import Any
 from itsdangerous import BadSignature, URLSafeSerializer
 
 from gateway.keyfiles.keyring import Keyring
-from storage.errors import StorageAway
+from storage.errors import KeyringBehind
 from storage.keysets import KeySet
 
 
@@ -26,7 +26,7 @@ class _Serializer(URLSafeSerializer):
         self._keys = keys
 
     def loads(self, *said: Any, **more: Any) -> Any:
-        """Raises `StorageAway` where another node may have signed it by a key that we lack."""
+        """Raises `KeyringBehind` where another node may have signed it by a key that we lack."""
         # A cookie may have any bytes; of half a character the library makes an error of its own.
         if not all(one.isascii() for one in said):
             raise BadSignature("not of its letters")
@@ -34,7 +34,7 @@ class _Serializer(URLSafeSerializer):
             return super().loads(*said, **more)
         except BadSignature:
             if self._keys.is_behind:
-                raise StorageAway("keyring") from None
+                raise KeyringBehind from None
             raise
 
 

@@ -12,6 +12,7 @@ from gateway.config.config import Config
 from gateway.errors import KeyFileError
 from gateway.keyfiles.keyring import Keyring
 from storage.database import Database, open_database
+from storage.errors import KeyringBehind
 from storage.honesty import RowKeys
 
 
@@ -21,9 +22,7 @@ async def require_own(config: Config, ring: Keyring, keys: Database) -> None:
     Both, for somebody who wrote to one of them must not keep an operator from all commands. Of
     who wrote to both, `gateway audit recover` makes an end: it does not ask here.
     """
-    async with keys.read() as connection:
-        known = await epochs.standing(connection, RowKeys(ring.rows))
-    if not known or any(one.honest for one in known):
+    if await _signed_the_keys(ring, keys):
         return
     async with open_database("guard", config.guard_url) as guard:
         if await signed_the_guard(ring, config.audit.origin, guard):
@@ -34,6 +33,16 @@ async def require_own(config: Config, ring: Keyring, keys: Database) -> None:
         " theirs, somebody wrote to both: `gateway audit verify` says more, `gateway audit"
         " recover` goes on"
     )
+
+
+async def _signed_the_keys(ring: Keyring, keys: Database) -> bool:
+    """Also where nothing is signed yet. What a key signed that *ring* lacks says nothing of it."""
+    try:
+        async with keys.read() as connection:
+            known = await epochs.standing(connection, RowKeys(ring.rows))
+    except KeyringBehind:
+        return False
+    return not known or any(one.honest for one in known)
 
 
 async def signed_the_guard(ring: Keyring, origin: str, guard: Database) -> bool:

@@ -73,6 +73,26 @@ def test_with_its_own_keyring_it_is_as_before(run: Run, folder: Path, foreign: P
     assert erased.status == 0, erased.err
 
 
+def test_an_older_keyring_is_told_from_another_gateway_s(
+    run: Run, folder: Path, subject: str
+) -> None:
+    """The rows of epochs are signed by a key that neither has."""
+    file = folder / "var/keyring.json"
+    older = file.read_bytes()
+    run("keys", "rotate", "--kind", "rows")
+    file.rename(folder / "own.json")
+    keyring.create(file)
+
+    others = run("erase", "--email-stdin", "--yes", stdin=ADA)
+    file.write_bytes(older)
+    ours = run("erase", "--email-stdin", "--yes", stdin=ADA)
+
+    assert (others.status, ours.status) == (1, 1)
+    assert f"{file} is not the keyring of these databases" in others.err
+    assert "newest" in ours.err
+    assert "is not the keyring" not in ours.err
+
+
 def test_who_writes_to_the_key_store_alone_keeps_nobody_from_erasing(
     run: Run, folder: Path, subject: str
 ) -> None:
