@@ -34,11 +34,7 @@ async def test_after_a_reset_past_the_dot_service_mail_goes_once_more_and_market
     app: App,
 ) -> None:
     asked, told = "rst-once.ada@example.test", "accept-then-rst.bob@example.test"
-    await app.subscribe(told)
-    key = await app.key()
-    message = await queued(app, key, told)
-    await app.sign_up(asked)
-    await app.tick()
+    key, message = await one_of_each(app, asked, told)
 
     async with open_sink() as sink, working(app, sink) as desk:
         await until(lambda: len(sink.accepted) == 2)
@@ -115,11 +111,7 @@ async def test_a_clock_that_jumps_over_a_lease_makes_no_second_copy_of_what_is_p
 ) -> None:
     """Another process calls it in doubt; what the relay says to it in the end is what holds."""
     asked, told = (f"delay-dot-2000.{one}@example.test" for one in ("ada", "bob"))
-    await app.subscribe(told)
-    key = await app.key()
-    message = await queued(app, key, told)
-    await app.sign_up(asked)
-    await app.tick()
+    key, message = await one_of_each(app, asked, told)
 
     async with open_sink() as sink, working(app, sink) as desk:
         await until(lambda: sum(one.dot_at is not None for one in sink.transactions) == 2)
@@ -139,6 +131,16 @@ async def test_a_clock_that_jumps_over_a_lease_makes_no_second_copy_of_what_is_p
 
     assert (taken_over, meanwhile) == (2, "uncertain")
     assert len(sink.transactions) == 2
+
+
+async def one_of_each(app: App, asked: str, told: str) -> tuple[dict[str, str], str]:
+    """A confirmation mail and a marketing mail wait; a key, and the name of the second."""
+    await app.subscribe(told)
+    key = await app.key()
+    message = await queued(app, key, told)
+    await app.sign_up(asked)
+    await app.tick()
+    return key, message
 
 
 def with_lease(app: App, lease: timedelta) -> Parts:
