@@ -56,7 +56,7 @@ VKEY = re.compile(r"(?P<name>[^\s+]+)\+(?P<id>[0-9a-f]{8})\+(?P<key>[A-Za-z0-9+/
 SIGNATURE = re.compile(r"— (?P<name>[^\s+]+) (?P<raw>[A-Za-z0-9+/]+={0,2})")
 LISTED = re.compile(r"(?P<size>0|[1-9][0-9]{0,12}) (?P<hash>[0-9a-f]{64}) (?P<path>[\w./-]{1,100})")
 LINK = re.compile(r'"([a-z]+)":"([A-Za-z0-9+/]{43}=)"')
-SPACED = (b" :", b"\t", b"\r", b"\n")
+SCANNED = json.JSONDecoder().raw_decode
 KEPT = re.compile(r"^\S{1,200}\n[0-9]{1,16}\n[A-Za-z0-9+/]{43}=\n\n(?:— \S+ \S+\n){1,64}", re.M)
 BASE64 = re.compile(rb"^(?:[A-Za-z0-9+/]{1,76}={0,2}\n)+", re.M)
 SIZE = re.compile(r"0|[1-9][0-9]{0,15}")
@@ -109,7 +109,10 @@ def decoded(text: str, size: int | None, where: str) -> bytes:
 def parsed(text: bytes | str, kind: type, where: str, index: int | None = None) -> Any:
     """JSON of that kind."""
     try:
-        found = json.loads(text if isinstance(text, str) else text.decode())
+        read = text if isinstance(text, str) else text.decode()
+        found, end = SCANNED(read)
+        if end != len(read):
+            raise ValueError("blanks, which no gateway writes, or something more")
     except (ValueError, RecursionError):
         raise Fault(where, "is not JSON", index) from None
     if not isinstance(found, kind):
@@ -121,12 +124,17 @@ def parsed_once(text: bytes, where: str, index: int) -> dict[str, Any]:
     """What was committed to: of what stands twice in it each reader would take another."""
     found: dict[str, Any] = parsed(text, dict, where, index)
     # As gateways write it, flat, names are counted at once; all else is looked at name by name.
-    if text.count(b'":') != len(found) or any(one in text for one in SPACED):
+    if text.count(b'":') != len(found) or _spaced(text):
         try:
             json.loads(text.decode(), object_pairs_hook=_once)
         except (ValueError, RecursionError):
             raise Fault(where, "says something twice", index) from None
     return found
+
+
+def _spaced(text: bytes) -> bool:
+    """Whether a name's colon may not follow it at once."""
+    return b" :" in text or b"\t" in text or b"\r" in text or b"\n" in text
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -494,7 +502,9 @@ class Openings:
         """Check all lines about this entry."""
         at, told = self.next, set[str | int]()
         while self.next == at:
-            what = self._line.get("position", str(self._line.get("compartment"))[:NAME])
+            what = self._line.get("position")
+            if what is None:
+                what = str(self._line.get("compartment"))[:NAME]
             if not isinstance(what, str | int) or what in told:
                 raise Fault(OPENINGS, "tells of something twice, or of nothing", at[1])
             told.add(what)
