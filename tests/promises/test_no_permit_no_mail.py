@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,12 +21,13 @@ from delivery import tables
 from gateway.config import config
 from storage.database import Database, open_database
 from tests.support import crowds
-from tests.support.gateways import Gateway, open_gateway
+from tests.support.gateways import HOLD, Gateway, open_gateway
 from tests.support.waiting import until
 
 ADA = "ada@example.org"
 SLACK = timedelta(milliseconds=100)  # between reading two clocks of one machine
 TTL = 2.0
+HELD = 20
 
 
 @pytest.fixture
@@ -106,6 +107,54 @@ async def test_a_worker_that_was_stopped_between_its_claim_and_mail_sends_nothin
     assert waited <= TTL + 0.5
     assert {one["reason"] for one in ended} == {"withdrawn"}
     assert len(recipients(paused, person)) == 1, "MAIL under a permit that was over"
+
+
+@pytest.mark.timeout(120)  # forty sign up and confirm
+async def test_who_leaves_while_a_slow_relay_holds_everybody_up_is_not_begun_when_it_goes_on(
+    tmp_path: Path, new_database_url: Callable[[str], str]
+) -> None:
+    people = [f"person-{n:03}@example.org" for n in range(2 * HELD)]
+    async with open_gateway(tmp_path, new_database_url, "postgresql", connections=HELD) as gateway:
+        await gateway.start("serve", "serve", "--no-worker")
+        await gateway.start("first", "worker")
+        key = await asyncio.to_thread(gateway.api_key)
+        await crowds.subscribe(gateway, people)
+        (tmp_path / HOLD).touch()
+        messages = dict(zip(people, await crowds.post(gateway, key, people, "held"), strict=True))
+        waiting = await _until_held(gateway, messages)
+        answers = await asyncio.gather(*(leave_by_phone(gateway, key, one) for one in waiting))
+        (tmp_path / HOLD).unlink()
+        seen = await crowds.final(gateway, key, [*messages.values()], seconds=60)
+    assert set(answers) == {200}
+    for person, message in messages.items():
+        ended = (
+            seen[message]["status"],
+            seen[message].get("reason"),
+            len(recipients(gateway, person)),
+        )
+        assert ended == (("refused", "withdrawn", 1) if person in waiting else ("sent", None, 2))
+
+
+async def _until_held(gateway: Gateway, messages: Mapping[str, str]) -> set[str]:
+    """Wait until no MAIL more is begun, and some that have a permit wait for one; who waits."""
+    begun = crowds.Begun(gateway)
+    async with data_of(gateway) as data, asyncio.timeout(30):
+        while True:
+            waiting = {one for one in messages if len(begun()[one]) == 1}
+            permitted = await _permitted(data, [messages[one] for one in waiting])
+            if len(waiting) <= len(messages) - (HELD - HELD // 10) and permitted:
+                print(f"{len(waiting)} wait, {permitted} of them with a permit")
+                return waiting
+            await asyncio.sleep(0.05)
+
+
+async def _permitted(data: Database, messages: Sequence[str]) -> int:
+    """How many of *messages* have a permit that nobody used yet."""
+    permit = tables.permit
+    query = select(func.count(permit.c.message.distinct()))
+    query = query.where(permit.c.message.in_(messages), permit.c.state == "open")
+    async with data.read() as connection:
+        return int((await connection.execute(query)).scalar_one())
 
 
 async def test_a_worker_that_was_stopped_before_the_dot_sends_no_second_copy(

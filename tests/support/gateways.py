@@ -31,6 +31,7 @@ from tests.support.forking import Forked
 from tests.support.ports import free_port
 
 _HERE = Path(__file__).parents[2]
+HOLD = "hold"  # a file beside the configuration: while it is there, the relay answers no dot
 _TEMPLATE = """
 [server]
 listen = "127.0.0.1:{port}"
@@ -355,7 +356,7 @@ async def open_gateway(
     else:
         urls = new_database_url(dialect), new_database_url(dialect)
         await _initialise(directory, urls)
-    relay, relay_port = _start_relay(relay_log)
+    relay, relay_port = _start_relay(relay_log, directory / HOLD)
     port = free_port()
     more: dict[str, Any] = {"permit_ttl": permit_ttl, "lease": lease, "connections": connections}
     more |= {"limits": limits, "cap": cap}
@@ -375,9 +376,10 @@ async def open_gateway(
             relay.wait(20)
 
 
-def _start_relay(log: Path) -> tuple[subprocess.Popen[bytes], int]:
+def _start_relay(log: Path, hold: Path) -> tuple[subprocess.Popen[bytes], int]:
+    command = [sys.executable, "-m", "tests.support.sink", "--port", "0", "--out", str(log)]
     relay = subprocess.Popen(
-        [sys.executable, "-m", "tests.support.sink", "--port", "0", "--out", str(log)],
+        [*command, "--hold", str(hold)],
         cwd=_HERE,
         stdout=subprocess.PIPE,
     )

@@ -90,6 +90,7 @@ class Sink:
         self.mechanisms = ["PLAIN"]  # ways to sign in that are offered
         self.passes: str | None = None  # the only one of them that anybody passes; None: each
         self.hangs_up = False  # once it has said what it offers
+        self.hold: Path | None = None  # as long as this file is there, no dot is answered
         self.by_byte = False  # each reply comes in as many pieces as it has bytes
         self.each: int | None = None  # mails in a session; the next is told that it is over
         self._out = out
@@ -291,6 +292,8 @@ class _Session:
 
     async def end_of_data(self, current: Transaction) -> bool:
         await self.delay("dot")
+        while self.sink.hold is not None and self.sink.hold.exists():  # noqa: ASYNC110 nobody tells
+            await asyncio.sleep(0.02)
         if current.fault == "drop-after-dot":
             self.sink.note("dot", current, accepted=False)
             return False
@@ -385,11 +388,13 @@ async def _main() -> None:
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--out", type=Path)
     parser.add_argument("--no-pipelining", action="store_true")
+    parser.add_argument("--hold", type=Path, help="no dot is answered while this file is there")
     arguments = parser.parse_args()
     stop = asyncio.Event()
     for how in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(how, stop.set)
     sink = Sink(arguments.out, pipelining=not arguments.no_pipelining)
+    sink.hold = arguments.hold
     await sink.start(arguments.port)
     print(sink.port, flush=True)
     await stop.wait()
