@@ -15,9 +15,13 @@ from pathlib import Path
 
 import pytest
 
+from delivery.journal import Journal
+from delivery.permits import Spending
 from delivery.schedule import AFTER_DOUBT
 from gateway.flows.sending import recover
 from gateway.parts import Parts
+from gateway.process.desk import Desk
+from storage.ids import random_id
 from tests.support.apps import App, open_app
 from tests.support.databases import Databases
 from tests.support.loops import SteppedLoop
@@ -131,6 +135,33 @@ async def test_a_clock_that_jumps_over_a_lease_makes_no_second_copy_of_what_is_p
 
     assert (taken_over, meanwhile) == (2, "uncertain")
     assert len(sink.transactions) == 2
+
+
+async def test_what_a_worker_noted_and_told_nobody_holds_against_a_takeover_that_was_in_doubt(
+    app: App,
+) -> None:
+    """As where its host is cut off: it dies with the relay's yes in its journal alone."""
+    key, message = await one_of_each(app, "ada@example.test", "bob@example.test")
+    desk, owner = Desk(app.parts), random_id("wrk")
+    await desk.register(owner)
+    parcels = await desk.claim(owner, 10)
+    with Journal.create(app.parts.config.delivery.journal_dir, owner) as journal:
+        for one in parcels:
+            spending = Spending(one.permit, one.message, one.attempt)
+            assert await desk.spend(owner, [spending]) == {one.permit}
+            journal.dot(one.message, one.attempt)
+        app.step(app.parts.config.delivery.lease + MINUTE)
+        taken_over = await recover.abandoned(app.parts)
+        meanwhile = await status(app, key, message)
+        for one in parcels:
+            journal.acc(one.message, one.attempt, 250)
+
+    await recover.from_journals(app.parts)
+    app.step(timedelta(hours=6))
+
+    assert (taken_over, meanwhile) == (2, "uncertain")
+    assert await status(app, key, message) == "sent"
+    assert await app.send_due() == [], "a second copy of the mail that asks"
 
 
 async def one_of_each(app: App, asked: str, told: str) -> tuple[dict[str, str], str]:
