@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -42,12 +42,18 @@ class Withdrawal:
     by: By | None = None  # who passed it on
     said_at: datetime | None = None  # a restore says again what its person was told of then
 
-    @property
-    def passed_on(self) -> PassedOn | None:
-        """What a caller, or a restore, told of it; None where the person says it to us."""
+    def passed_on(self, now: datetime) -> PassedOn | None:
+        """What a caller, or a restore, told of it; None where the person says it to us.
+
+        What is said to be received later than now was received now, as of erasures and requests.
+        """
         if self.said_at is not None:
             return PassedOn(self.said_at, None)
-        return None if self.facts is None else PassedOn.read(Stored(dict(self.facts)))
+        if self.facts is None:
+            return None
+        told = PassedOn.read(Stored(dict(self.facts)))
+        late = told.received_at is not None and told.received_at > now
+        return replace(told, received_at=now) if late else told
 
     def concerns(self, consent: Consent) -> bool:
         """Those that no gateway wrote, too: a purpose may have been altered to escape this."""
@@ -156,7 +162,7 @@ class Ending:
         since = stops.objected_at(told)
         self.objecting[gate.subject] = (gate, since or self.now)
         consents = tuple(consent.id for consent in self.found.get(gate.subject, ()))
-        evidence = Objected(withdrawal.channel, consents, withdrawal.passed_on)
+        evidence = Objected(withdrawal.channel, consents, withdrawal.passed_on(self.now))
         said = (Kind.CONSENT_OBJECTED, gate.subject, withdrawal.actor, self.now)
         self.trail.record_leaving(*said, evidence=evidence, refs=refs_of(withdrawal.by))
 
@@ -165,7 +171,8 @@ def take_back(
     consent: Consent, withdrawal: Withdrawal, trail: Trail, now: datetime
 ) -> Consent | None:
     """The consent after it was taken back, its event recorded; None: nothing changes."""
-    evidence = TakenBack(consent.id, consent.purpose, withdrawal.channel, withdrawal.passed_on)
+    told = withdrawal.passed_on(now)
+    evidence = TakenBack(consent.id, consent.purpose, withdrawal.channel, told)
     said = (consent, evidence, withdrawal.actor, trail, now)
     by, said_at = refs_of(withdrawal.by), withdrawal.said_at
     return changes.take_back(*said, by=by, said_at=said_at)
@@ -179,6 +186,7 @@ def there_are(rows: Iterable[Consent], ended: Collection[str]) -> set[str]:
 def tell_of(one: Away, subject: str, withdrawal: Withdrawal, trail: Trail, now: datetime) -> None:
     """Record that *subject* left what no row tells of just now."""
     log.error("consent_away")
-    evidence = TakenBack(one.consent, one.purpose, withdrawal.channel, withdrawal.passed_on)
+    told = withdrawal.passed_on(now)
+    evidence = TakenBack(one.consent, one.purpose, withdrawal.channel, told)
     said = (changes.EVENTS[one.state], subject, withdrawal.actor, now)
     trail.record_leaving(*said, evidence=evidence, refs={**one.refs, **refs_of(withdrawal.by)})
