@@ -60,7 +60,7 @@ def run(minutes: float = 0, few: int = FEW, many: int = MANY) -> None:
         }
         for name, count in (("few", few), ("many", many)):
             begun = time.perf_counter()
-            asyncio.run(_fill(stores[name], count))
+            asyncio.run(filled(stores[name], count))
             sys.stdout.write(f"{count:,} queued in {time.perf_counter() - begun:,.0f} s\n")
             sys.stdout.flush()
         with receiving.counting(port) as sink:
@@ -69,7 +69,7 @@ def run(minutes: float = 0, few: int = FEW, many: int = MANY) -> None:
                 _steady(stores["many"], sink, minutes)
 
 
-async def _fill(gateway: Gateway, count: int) -> None:
+async def filled(gateway: Gateway, count: int) -> None:
     """Queue so many, for everybody in turn."""
     settings = config.load(gateway.config)
     async with open_parts(settings) as parts:
@@ -91,7 +91,7 @@ def _compare(stores: dict[str, Gateway], sink: Counting, server: int, few: int) 
         for name, gateway in stores.items():
             cost = _cost(gateway, sink, server)
             costs[name] += [cost] if turn >= 0 else []
-        asyncio.run(_fill(stores["few"], few - stores["few"].statuses().get("queued", 0)))
+        asyncio.run(filled(stores["few"], few - stores["few"].statuses().get("queued", 0)))
     clock = [_figure("by the clock", name, [one.clock for one in costs[name]]) for name in stores]
     cpu = [_figure("worker and server", name, [one.cpu for one in costs[name]]) for name in stores]
     memory = [cost.memory for cost in costs["many"]]
@@ -134,7 +134,7 @@ def _steady(gateway: Gateway, sink: Counting, minutes: float) -> None:
         sink.reached(begun + _MAILS, _PATIENCE)  # it has started, and is at its pace
         until = time.perf_counter() + minutes * _MINUTE
         while time.perf_counter() < until:
-            rates.append(_one_minute(sink))
+            rates.append(sink.rate(_MINUTE))
             sys.stderr.write(f"minute {len(rates)}: {rates[-1]:,.0f}/s\n")
             if sink.count() - begun + 2 * rates[-1] * _MINUTE > left:
                 sys.stdout.write("no more messages wait\n")
@@ -145,14 +145,6 @@ def _steady(gateway: Gateway, sink: Counting, minutes: float) -> None:
         Figure("the last third of the minutes / the first", "x", [drift(rates)]),
         Figure("the most that the worker held", "MB", [memory]),
     )
-
-
-def _one_minute(sink: Counting) -> float:
-    before, at = sink.count(), time.perf_counter()
-    while time.perf_counter() < at + _MINUTE:
-        time.sleep(0.005)
-        sink.count()  # or it would wait for its pipe
-    return (sink.count() - before) / (time.perf_counter() - at)
 
 
 def drift(rates: Sequence[float]) -> float:

@@ -4,7 +4,6 @@ them, and what a person and a message take of the disk."""
 from __future__ import annotations
 
 import asyncio
-import json
 import resource
 import statistics
 import sys
@@ -13,20 +12,16 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from datetime import timedelta
 from pathlib import Path
 
 from sqlalchemy import func, select, text, update
 
+from benchmarks import confirmations
 from benchmarks.figures import Figure, ratio, tell
 from benchmarks.gateway import agree, configuration, durable_postgres, open_gateway, pin, sink
 from benchmarks.reindexing import Wait, p99, signing_up
-from consent import address
-from consent.sign_ups import Asked, SignUp
-from consent.texts import text_hash
 from delivery import tables
 from delivery.journal import Journal
-from delivery.outcome import Kind
 from delivery.pool import Pool
 from delivery.worker import Pace, Worker
 from gateway.config.config import Config
@@ -34,8 +29,6 @@ from gateway.config.relays import relay_of
 from gateway.flows.campaigning import launch
 from gateway.flows.campaigning.expansion import Expansion
 from gateway.flows.campaigning.launch import Order, Stores
-from gateway.flows.joining import intake, publish_texts, sign_up
-from gateway.flows.joining.sign_up import Posted
 from gateway.parts import Parts
 from gateway.process.desk import Desk
 from storage.database import Database
@@ -130,27 +123,32 @@ async def _wait(settings: Config) -> None:
         await agree(parts, MAILED)
         with_people = await _sizes(parts)
         _tell_sizes("person with a consent", empty, with_people, MAILED)
-        await _ask(parts)
+        await confirmations.ask(parts, 2 * CONFIRMATIONS)
         before = await _sizes(parts)
         names = [await _launch(parts, subject) for subject in ("June", "July")]
         async with _delivering(parts):
             await asyncio.sleep(_FIRST)
-            await _confirm(parts, CONFIRMATIONS, 0)
-            await _ended(parts, CONFIRMATIONS)
-            await _confirm(parts, CONFIRMATIONS, SPREAD)
-            await _ended(parts, 2 * CONFIRMATIONS)
+            await confirmations.confirm(parts, CONFIRMATIONS, 0)
+            await confirmations.ended(parts, CONFIRMATIONS)
+            await confirmations.confirm(parts, CONFIRMATIONS, SPREAD)
+            await confirmations.ended(parts, 2 * CONFIRMATIONS)
             shared = await _by_campaign(parts, names)
             for name in names:
                 await _over(parts, name)
-        at_once, spread = await _waits(parts)
+        waited = await confirmations.waits(parts)
+        at_once, spread = waited[:CONFIRMATIONS], waited[CONFIRMATIONS:]
         after = await _sizes(parts)
         sent = 2 * MAILED + 2 * CONFIRMATIONS
         _tell_sizes("message that was sent", before, after, sent)
     each = [shared[name] for name in names]
     tell(
-        Figure(f"p95 of {CONFIRMATIONS:,} confirmations in one moment", "s", [_p95(at_once)]),
+        Figure(
+            f"p95 of {CONFIRMATIONS:,} confirmations in one moment",
+            "s",
+            [confirmations.p95(at_once)],
+        ),
         Figure("their median", "s", [statistics.median(at_once)]),
-        Figure(f"p95 of as many in {SPREAD:.0f} s (must 5)", "s", [_p95(spread)]),
+        Figure(f"p95 of as many in {SPREAD:.0f} s (must 5)", "s", [confirmations.p95(spread)]),
         Figure("their median", "s", [statistics.median(spread)]),
         Figure("the lesser campaign / the greater, as the last was sent", "x", [_share(each)]),
     )
@@ -158,47 +156,6 @@ async def _wait(settings: Config) -> None:
 
 def _share(each: Sequence[int]) -> float:
     return min(each) / max(max(each), 1)
-
-
-def _p95(waits: Sequence[float]) -> float:
-    return sorted(waits)[int(len(waits) * 0.95)]
-
-
-async def _ask(parts: Parts) -> None:
-    """Twice as many people ask for mails, whose confirmations are held back for now."""
-    raw = publish_texts.bundles(parts.config)[0][0]
-    said = json.loads(raw)
-    asked = (Asked(said["purpose"], text_hash(raw)),)
-    form = next(iter(parts.config.forms))
-    for start in range(0, 2 * CONFIRMATIONS, _AT_ONCE):
-        people = [address.parse(f"new{start + n}@example.net") for n in range(_AT_ONCE)]
-        posted = [Posted(SignUp(form, one, said["locale"], asked), None) for one in people]
-        await sign_up.accept_all(parts, posted)
-    while await intake.work_off(parts):
-        pass
-    async with parts.data.begin() as connection:
-        now = await parts.clock.now(connection)
-        await connection.execute(update(tables.outbox).values(due_at=now + timedelta(days=1)))
-        await connection.execute(text("ANALYZE"))
-
-
-async def _confirm(parts: Parts, count: int, seconds: float) -> None:
-    """Let so many be due, all now or one after another, in one statement.
-
-    A statement for each would wait behind the worker five thousand times, and when they are
-    written the first would have been due for long.
-    """
-    async with parts.data.begin() as connection:
-        now = await parts.clock.now(connection)
-        told = {"first": now, "gap": timedelta(seconds=seconds / count), "count": count}
-        await connection.execute(_DUE, told)
-
-
-async def _ended(parts: Parts, count: int) -> None:
-    row = tables.outbox.c
-    query = select(func.count()).where(row.kind == Kind.SERVICE, row.ended_at.is_not(None))
-    while await _number(parts.data, query) < count:  # noqa: ASYNC110 it knows of no event
-        await asyncio.sleep(0.5)
 
 
 async def _over(parts: Parts, name: str) -> None:
@@ -221,16 +178,6 @@ async def _by_campaign(parts: Parts, names: Sequence[str]) -> Counter[str]:
     async with parts.data.read() as connection:
         found = await connection.execute(query.group_by(row.campaign))
         return Counter({name: number for name, number in found})
-
-
-async def _waits(parts: Parts) -> tuple[list[float], list[float]]:
-    """From when it was due until its outcome was written, of the first lot and the second."""
-    row = tables.outbox.c
-    query = select(row.ended_at, row.due_at).where(row.kind == Kind.SERVICE)
-    async with parts.data.read() as connection:
-        found = await connection.execute(query.order_by(row.id))
-        waits = [(ended_at - due_at).total_seconds() for ended_at, due_at in found]
-    return waits[:CONFIRMATIONS], waits[CONFIRMATIONS:]
 
 
 @asynccontextmanager
@@ -273,14 +220,6 @@ async def _analyze(parts: Parts) -> None:
         await connection.execute(text("ANALYZE"))
 
 
-_DUE = text("""
-UPDATE outbox SET due_at = CAST(:first AS timestamptz) + (place - 1) * CAST(:gap AS interval)
-FROM (
-    SELECT id AS message, row_number() OVER (ORDER BY id) AS place FROM outbox
-    WHERE kind = 'service' AND status = 'queued' ORDER BY id LIMIT CAST(:count AS integer)
-) AS waiting
-WHERE id = message
-""")
 _SIZES = """
 SELECT c.relname, pg_table_size(c.oid), pg_indexes_size(c.oid) FROM pg_class c
 JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = 'public' AND c.relkind = 'r'

@@ -93,16 +93,16 @@ async def _assert_durable(settings: config.Config) -> None:
             assert value == "on", f"{name} is {value}"
 
 
-async def agree(parts: Parts, count: int) -> list[str]:
+async def agree(parts: Parts, count: int, domains: int = 1) -> list[str]:
     """*count* people with a confirmed consent; written in bulk, as an import would."""
     people: list[str] = []
     for start in range(0, count, _AT_ONCE):
-        people += await _agree(parts, range(start, min(start + _AT_ONCE, count)))
+        people += await _agree(parts, range(start, min(start + _AT_ONCE, count)), domains)
     return people
 
 
-async def _agree(parts: Parts, numbers: range) -> list[str]:
-    fresh = {random_id("sub"): f"person{number}@example.org" for number in numbers}
+async def _agree(parts: Parts, numbers: range, domains: int) -> list[str]:
+    fresh = {random_id("sub"): f"person{n}@{_domain(n % domains)}" for n in numbers}
     await parts.keystore.create(fresh, parts.clock.wall())
     vault = await parts.keystore.vault(fresh)
     text = _wording(parts.config)
@@ -152,6 +152,10 @@ async def _agree(parts: Parts, numbers: range) -> list[str]:
         await links.ensure_handles(connection, parts.rows, pairs, vault)
         await trail.stage(connection)
     return list(fresh)
+
+
+def _domain(number: int) -> str:
+    return f"d{number}.example.org" if number else "example.org"
 
 
 def _wording(settings: config.Config) -> str:

@@ -66,6 +66,14 @@ class Counting:
             time.sleep(_LOOKS)
         return time.perf_counter()
 
+    def rate(self, seconds: float) -> float:
+        """How many came a second, within so many of them from now."""
+        before, at = self.count(), time.perf_counter()
+        while time.perf_counter() < at + seconds:
+            time.sleep(_LOOKS)
+            self.count()  # or it would wait for its pipe
+        return (self.count() - before) / (time.perf_counter() - at)
+
     def watch(
         self, mails: int, seconds: float = 60, sample: Callable[[], float] = lambda: 0.0
     ) -> Window:

@@ -144,7 +144,9 @@ class Gateway:
         return {one["name"]: one["value"] for one in json.loads(shown.stdout)}
 
 
-def prepare(folder: Path, server: Postgres, name: str, port: int, people: int) -> Gateway:
+def prepare(
+    folder: Path, server: Postgres, name: str, port: int, people: int, domains: int = 1
+) -> Gateway:
     """Initialise one by its command, that hands over to *port*, and let people agree."""
     folder.mkdir()
     data, keys = server.create_database(f"{name}_data"), server.create_database(f"{name}_keys")
@@ -158,13 +160,14 @@ def prepare(folder: Path, server: Postgres, name: str, port: int, people: int) -
     template.mkdir(parents=True)
     for part, words in (("subject.txt", SUBJECT), ("body.txt", TEXT), ("body.html", HTML)):
         (template / part).write_text(words)
-    return Gateway(path, data, asyncio.run(_filled(config.load(path), people)), people)
+    key = asyncio.run(_filled(config.load(path), people, domains))
+    return Gateway(path, data, key, people)
 
 
-async def _filled(settings: config.Config, people: int) -> str:
+async def _filled(settings: config.Config, people: int, domains: int) -> str:
     async with open_parts(settings) as parts:
         await put_in_order(parts)
-        await agree(parts, people)
+        await agree(parts, people, domains)
         async with parts.data.begin() as connection:
             now = await parts.clock.now(connection)
             scopes = (Scope.MESSAGES_SEND,)
@@ -204,6 +207,7 @@ class Running:
         self._log = path.with_name("worker.log")
         self._command = [*_command(path), "worker", *more]
         self._cores = set(cores)
+        self._killed = False
 
     def __enter__(self) -> Running:
         with self._log.open("ab") as log:
@@ -217,6 +221,8 @@ class Running:
         return self
 
     def __exit__(self, kind: object, *_: object) -> None:
+        if self._killed:
+            return
         self._process.send_signal(signal.SIGTERM)
         status = self._process.wait(60)
         told = self._log.read_text()[-2000:]
@@ -231,6 +237,13 @@ class Running:
     def memory(self) -> float:
         """The most that one of its processes held, in MB."""
         return max(map(_largest, self._pids()))
+
+    def cut_off(self) -> None:
+        """Kill it and all that it began, as a power loss would, as far as they can tell."""
+        for one in self._pids():
+            os.kill(one, signal.SIGKILL)
+        self._process.wait(60)
+        self._killed = True
 
     def _pids(self) -> list[int]:
         return [self._process.pid, *children(self._process.pid)]
