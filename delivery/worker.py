@@ -37,7 +37,7 @@ MARGIN = timedelta(milliseconds=500)
 COMMIT_WITHIN = 30.0
 IDLE = 0.25
 GATHER_SPENT = 0.01  # a statement costs as much for one permit as for twenty
-GATHER_ENDED = 0.1  # nobody waits for outcomes: the journal has them meanwhile
+GATHER_ENDED = 0.25  # nobody waits for outcomes: the journal has them meanwhile
 HEARTBEAT = 30.0  # at the longest; a claim whose answer got lost is found by it
 PATIENCE = 10.0  # for a database that is away when this process is to end
 _UNBEGUN = Ending(Phase.GREETED)
