@@ -136,6 +136,7 @@ class Route(StrEnum):
     PREFERENCES = "preferences"
 
 
+_ROUTES = list(Route)
 _HASHES = {
     Route.UNSUBSCRIBE: tables.handle.c.unsubscribe_hash,
     Route.WHY: tables.handle.c.why_hash,
@@ -241,7 +242,8 @@ def links(
     if handle is None:
         # Not None: a mail that nobody can unsubscribe from must not be composed.
         raise LookupError("the key of a handle is gone")
-    return {route: f"{base}/{route}/{tokens.link_token(handle, route)}" for route in Route}
+    made = tokens.link_tokens(handle, _ROUTES)
+    return {route: f"{base}/{route}/{token}" for route, token in zip(_ROUTES, made, strict=True)}
 
 
 async def follow(

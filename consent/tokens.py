@@ -7,16 +7,20 @@ person, and the database keeps only its hash, of a fresh link a keyed one.
 from __future__ import annotations
 
 import base64
+import binascii
 import hashlib
-import hmac
 import re
 import secrets
+from collections.abc import Iterable
+
+from storage.secret import Secret
 
 CONFIRM_SIZE = 32
 HANDLE_SIZE = 16
 
 _UNSUBSCRIBE = "unsubscribe"
 _RUN = re.compile("[A-Za-z0-9_-]+")
+_OF_URLS = bytes.maketrans(b"+/", b"-_")
 _LONG, _SHORT = 43, 22  # characters of a token of each size
 
 
@@ -36,10 +40,17 @@ def link_token(handle: bytes, route: str) -> str:
 
     No server key takes part, so the links of the oldest mail outlive every rotation.
     """
-    if route == _UNSUBSCRIBE:
-        return encode(handle)
+    return link_tokens(handle, (route,))[0]
+
+
+def link_tokens(handle: bytes, routes: Iterable[str]) -> list[str]:
+    """As `link_token`, of each of *routes*."""
+    key = Secret(handle)
     # One way: who was forwarded a "why" link must not be able to unsubscribe the person.
-    return encode(hmac.digest(handle, route.encode(), "sha256")[:HANDLE_SIZE])
+    return [
+        encode(handle if route == _UNSUBSCRIBE else key.mac(route.encode())[:HANDLE_SIZE])
+        for route in routes
+    ]
 
 
 def derived(token: str, route: str) -> str | None:
@@ -70,7 +81,7 @@ def hash_of(token: str) -> bytes | None:
 
 def encode(raw: bytes) -> str:
     """base64url without padding (RFC 4648, section 5)."""
-    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+    return binascii.b2a_base64(raw, newline=False).translate(_OF_URLS).rstrip(b"=").decode()
 
 
 def decode(token: str) -> bytes | None:

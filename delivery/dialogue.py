@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from math import inf
 from typing import Final, cast
 
 from delivery.outcome import Reply, parse_reply
@@ -35,6 +36,8 @@ class Dialogue(asyncio.Protocol):
         self._expected = 0
         self._replies: deque[Reply] = deque()
         self._waiter: asyncio.Future[None] | None = None
+        self._until = inf  # by then the reply must be here that is waited for
+        self._alarm: asyncio.TimerHandle | None = None
         self._over = False
         transport.set_protocol(self)
 
@@ -127,7 +130,8 @@ class Dialogue(asyncio.Protocol):
 
     async def _wait(self, seconds: float) -> None:
         loop = asyncio.get_running_loop()
-        giving_up = loop.call_later(seconds, self.abort)
+        self._until = loop.time() + seconds
+        self._set_alarm(loop)
         try:
             while not self._replies:
                 if self._over:
@@ -135,10 +139,31 @@ class Dialogue(asyncio.Protocol):
                 self._waiter = loop.create_future()
                 await self._waiter
         finally:
-            giving_up.cancel()
+            self._until = inf
+
+    def _set_alarm(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Look by then whether the reply is overdue. What looks sooner, for an earlier one, stays.
+
+        Nearly every reply comes in time: an alarm set and put off for each took longer than it.
+        """
+        if self._alarm is not None:
+            if self._alarm.when() <= self._until:
+                return
+            self._alarm.cancel()
+        self._alarm = loop.call_at(self._until, self._look, loop)
+
+    def _look(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._alarm = None
+        if loop.time() >= self._until:
+            self.abort()
+        elif self._until < inf:
+            self._set_alarm(loop)
 
     def _end(self) -> None:
         self._over = True
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
         self._wake()
 
     def _wake(self) -> None:

@@ -55,16 +55,6 @@ _SIGNED: Final = (
     b"in-reply-to",
     b"references",
 )
-# Of many mails alike, so their relaxed forms are remembered; those of the others are one mail's.
-_SAME: Final = (
-    b"from",
-    b"date",
-    b"mime-version",
-    b"list-id",
-    b"list-unsubscribe-post",
-    b"auto-submitted",
-    b"precedence",
-)
 _PROBED_AT: Final = datetime(2026, 1, 1, tzinfo=UTC)  # any past moment: a probe does not expire
 _DNS_NAME: Final = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)(\.(?!-)[A-Za-z0-9_-]{1,63}(?<!-))*")
 _PREHASHED: Final = utils.Prehashed(hashes.SHA256())
@@ -194,9 +184,9 @@ class Signer:
                 b";\r\n b=",
             )
         )
-        signed = [relax(names[index], fields[index][1]) for index, relax in plan.order]
-        signed.append(b"dkim-signature:" + relaxed.collapsed(front.replace(b"\r\n", b"")))
-        signature = self.key.sign(hashlib.sha256(b"".join(signed)).digest())
+        signed = relaxed.fields([(names[index], fields[index][1]) for index in plan.order])
+        signed += b"dkim-signature:" + relaxed.collapsed(front.replace(b"\r\n", b""))
+        signature = self.key.sign(hashlib.sha256(signed).digest())
         return b"".join((b"DKIM-Signature: ", front, _folded(base64.b64encode(signature)), b"\r\n"))
 
 
@@ -263,15 +253,11 @@ def probe(signer: Signer) -> None:
         raise SigningError(f"the probe of {signer.selector} at {signer.domain} does not verify")
 
 
-_Relax = Callable[[bytes, bytes], bytes]
-_relax_same = lru_cache(maxsize=256)(relaxed.field)
-
-
 class _Plan(NamedTuple):
     """What is the same for every mail of one shape."""
 
     names: bytes  # the folded h= tag
-    order: tuple[tuple[int, _Relax], ...]  # the fields to hash, one after another, and how
+    order: tuple[int, ...]  # the fields to hash, one after another
 
 
 @lru_cache(maxsize=256)
@@ -279,13 +265,12 @@ def _plan(names: tuple[bytes, ...], rewritten: frozenset[bytes]) -> _Plan:
     count = Counter(names)
     _refuse_unsafe(count)
     listed: list[bytes] = []
-    order: list[tuple[int, _Relax]] = []
+    order: list[int] = []
     for name in (*OVERSIGNED, *_SIGNED):
         if name in rewritten:
             continue
         # From the bottom up: RFC 6376, section 5.4.2.
-        relax = _relax_same if name in _SAME else relaxed.field
-        order += [(index, relax) for index in reversed(range(len(names))) if names[index] == name]
+        order += [index for index in reversed(range(len(names))) if names[index] == name]
         listed += [name] * (count[name] + (name in OVERSIGNED))
     return _Plan(_folded_names(listed), tuple(order))
 

@@ -34,7 +34,10 @@ _BLANKS: Final = re.compile(" {2,}")
 _PLAIN_NAME: Final = re.compile(r"[A-Za-z0-9]+(?:[ -][A-Za-z0-9]+)*")
 _QUOTABLE: Final = re.compile(r"""[ !#-\[\]-~]+""")  # what stands in quotes without a backslash
 _PRINTABLE: Final = re.compile("[ -~]*")
-_LOCAL_PART: Final = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}")
+_LOCAL: Final = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}"
+_LOCAL_PART: Final = re.compile(_LOCAL)
+# As it is to be written, as nearly all are. With a letter first, the last label is of no number.
+_WRITTEN: Final = re.compile(rf"{_LOCAL}@(?:{domains.LABEL}\.)*(?=[a-z]){domains.LABEL}")
 _MESSAGE_ID: Final = re.compile(r"[A-Za-z0-9_.+-]{1,128}@[A-Za-z0-9.-]{1,253}")
 _LIST_ID: Final = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
 _FEEDBACK_ID: Final = re.compile(r"[A-Za-z0-9_-]+(:[A-Za-z0-9_-]+){3}")
@@ -133,6 +136,8 @@ def ascii_address(address: str) -> str:
     A `ValueError` when there is no such form, above all for a local part
     outside ASCII, which only SMTPUTF8 could carry.
     """
+    if len(address) <= domains.LONGEST and _WRITTEN.fullmatch(address):
+        return address
     local, at, domain = address.rpartition("@")
     if not at or not _LOCAL_PART.fullmatch(local):
         raise ValueError("not an address that can be written in ASCII")

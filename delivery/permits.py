@@ -44,15 +44,19 @@ LAPSED = "lapsed"
 _IS_OPEN = permit.c.state.concat("") == OPEN
 # Made once: there are some for every few mails, and making them took longer than their answers.
 _OWNER, _NOW = bindparam("worker", type_=String()), bindparam("now", type_=Moment())
-_NAMED = (
-    select(outbox.c.id, outbox.c.attempt, outbox.c.owner, outbox.c.status)
+# In the order of their ids, as everybody locks them; a row that was waited for is asked anew.
+_HELD = (
+    select(outbox.c.id, outbox.c.attempt)
     .where(among(outbox.c.id, texts("messages")))
+    .where(outbox.c.owner == _OWNER, outbox.c.status == Status.SENDING)
     .order_by(outbox.c.id)
     .with_for_update()
+    .cte("held")
 )
 _SPEND = (
     update(permit)
     .where(among(permit.c.id, texts("permits")), permit.c.owner == _OWNER, _IS_OPEN)
+    .where(tuple_(permit.c.message, permit.c.attempt).in_(select(_HELD)))
     .where(leases.running(_OWNER, _NOW))
     .values(state=SPENT, spent_at=_NOW)
     .returning(permit.c.id)
@@ -127,20 +131,15 @@ async def spend(
 
     A row is only marked while the attempt is still this worker's and its lease
     still runs. A takeover locks the same outbox rows, so of the two one loses.
+    It is one statement, and needs no transaction around it. Its moment is from before its locks:
+    whom it can have waited for has dated nothing that comes before it, or taken the row.
     """
-    wanted = {one.message: one for one in spendings}
-    held = [
-        name
-        for name, attempt, its_owner, status in await straight.rows(
-            connection, _NAMED, {"messages": wanted}
-        )
-        if its_owner == owner and status == Status.SENDING
-        if attempt == wanted[name].attempt
-    ]
-    if not held:
-        return set()
-    now = await clock.now(connection)
-    spent = {"permits": [wanted[message].permit for message in held], "worker": owner, "now": now}
+    spent = {
+        "messages": [one.message for one in spendings],
+        "permits": [one.permit for one in spendings],
+        "worker": owner,
+        "now": await clock.now(connection),
+    }
     return {name for (name,) in await straight.rows(connection, _SPEND, spent)}
 
 

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 
 def field(name: bytes, raw: bytes) -> bytes:
     """One header field; *name* is in lower case."""
-    value = collapsed(raw[len(name) + 1 :].replace(b"\r\n", b""))
-    return name + b":" + value.strip(b" ") + b"\r\n"
+    return fields([(name, raw)])
+
+
+def fields(named: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """Header fields, one after another."""
+    whole = b"".join(
+        [b"%b:%b\r\n" % (name, raw[len(name) + 1 :].strip(b" \t\r\n")) for name, raw in named]
+    )
+    # What goes on in a further line begins there with a blank, and no name does.
+    return collapsed(whole.replace(b"\r\n ", b" ").replace(b"\r\n\t", b" "))
 
 
 def body(raw: bytes) -> bytes:

@@ -36,8 +36,8 @@ log = structlog.get_logger()
 MARGIN = timedelta(milliseconds=500)
 COMMIT_WITHIN = 30.0
 IDLE = 0.25
-GATHER_SPENT = 0.005  # a transaction costs as much for one permit as for twenty
-GATHER_ENDED = 0.1  # nobody waits for outcomes: the journal has them meanwhile
+GATHER_SPENT = 0.01  # a statement costs as much for one permit as for twenty
+GATHER_ENDED = 0.25  # nobody waits for outcomes: the journal has them meanwhile
 HEARTBEAT = 30.0  # at the longest; a claim whose answer got lost is found by it
 PATIENCE = 10.0  # for a database that is away when this process is to end
 _UNBEGUN = Ending(Phase.GREETED)
@@ -62,7 +62,7 @@ class Worker(Generic[L]):
         self._desk = desk
         self._pool = pool
         self._pace = pace
-        self._spend = Grouped(self._spend_group, gather=GATHER_SPENT)
+        self._spend = Grouped(self._spend_group, gather=GATHER_SPENT, more=self._more_come)
         self._stopping = asyncio.Event()
         self._wake = asyncio.Event()
         pool.tell(self._wake.set)
@@ -310,6 +310,10 @@ class Worker(Generic[L]):
                 self._held.difference_update((o.parcel.message, o.parcel.attempt) for o in known)
             if None in ended:
                 return
+
+    def _more_come(self, waiting: int) -> bool:
+        """Whether others than those that wait may have a permit to spend soon."""
+        return waiting < len(self._before_dot)
 
     async def _spend_group(self, spendings: Sequence[Spending]) -> Sequence[bool]:
         async with asyncio.timeout(COMMIT_WITHIN):  # or one that hangs holds up all that come later

@@ -60,6 +60,15 @@ class Database:
             return self._kept.lend(writing=True)
         return self._opened(self._writer.begin())
 
+    def at_once(self) -> AbstractAsyncContextManager[AsyncConnection]:
+        """For one statement that writes, committed when it has answered; no lock outlives it.
+
+        With PostgreSQL a transaction around it would be two more round trips.
+        """
+        if self._kept is not None:
+            return self._kept.lend(writing=False)
+        return self.begin()
+
     def read(self) -> AbstractAsyncContextManager[AsyncConnection]:
         """Statements that only read, each as of its own moment; it does not queue behind writers.
 

@@ -15,8 +15,8 @@ import idna
 
 LONGEST: Final = 253  # RFC 1035, section 2.3.4, without the root's empty label
 # RFC 1123, section 2.1, in lower case; hyphens in third and fourth place are IDNA's (RFC 5890).
-_LABEL: Final = r"(?!..--)(?!-)[a-z0-9-]{1,63}(?<!-)"
-_PLAIN: Final = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
+LABEL: Final = r"(?!..--)(?!-)[a-z0-9-]{1,63}(?<!-)"
+_PLAIN: Final = re.compile(rf"{LABEL}(?:\.{LABEL})*")
 _NUMBER: Final = re.compile(r"[0-9]+|0x[0-9a-f]*")  # a host that ends in one is IPv4 to a browser
 
 

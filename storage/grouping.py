@@ -21,15 +21,23 @@ class Grouped(Generic[T, R]):
     answers with an exception fails for its caller alone. Every caller of a list
     whose write fails gets that failure; none of its items was written. With
     *gather* seconds each list waits that long for more, where a transaction
-    costs more than the delay.
+    costs more than the delay; but only while *more* says of so many
+    that others may come.
     """
 
     def __init__(
-        self, write: Write[T, R | Exception], *, most: int = 500, gather: float = 0.0
+        self,
+        write: Write[T, R | Exception],
+        *,
+        most: int = 500,
+        gather: float = 0.0,
+        more: Callable[[int], bool] = lambda _: True,
     ) -> None:
         self._write = write
         self._most = most
         self._gather = gather
+        self._more = more
+        self._all_came = asyncio.Event()
         self._waiting: list[tuple[T, asyncio.Future[R]]] = []
         self._writer: asyncio.Task[None] | None = None
 
@@ -41,6 +49,8 @@ class Grouped(Generic[T, R]):
         """
         future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, future))
+        if not self._more(len(self._waiting)):
+            self._all_came.set()
         if self._writer is None or self._writer.done():
             self._writer = asyncio.create_task(self._drain())
         return await future
@@ -65,8 +75,12 @@ class Grouped(Generic[T, R]):
                 _answer(waiting, answers)
 
     async def _next_group(self) -> list[tuple[T, asyncio.Future[R]]]:
-        if self._gather and len(self._waiting) < self._most:
-            await asyncio.sleep(self._gather)
+        size = len(self._waiting)
+        if self._gather and size < self._most and self._more(size):
+            self._all_came.clear()
+            alarm = asyncio.get_running_loop().call_later(self._gather, self._all_came.set)
+            await self._all_came.wait()
+            alarm.cancel()
         group, self._waiting = self._waiting[: self._most], self._waiting[self._most :]
         return group
 

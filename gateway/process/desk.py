@@ -59,7 +59,7 @@ class Desk:
         return None if found is None else found.body
 
     async def spend(self, owner: str, spendings: Sequence[Spending]) -> set[str]:
-        async with self._parts.data.begin() as connection:
+        async with self._parts.data.at_once() as connection:
             return await permits.spend(connection, owner, spendings, self._parts.clock)
 
     async def settle(self, owner: str, ended: Sequence[Ended[Letter]]) -> Collection[str]:

@@ -40,6 +40,14 @@ async def test_a_block_that_fails_leaves_nothing(database: Database) -> None:
         assert (await connection.execute(select(things))).all() == []
 
 
+async def test_what_one_statement_writes_at_once_is_there_for_all(database: Database) -> None:
+    async with database.at_once() as connection:
+        await connection.execute(insert(things).values(name="a"))
+
+    async with database.read() as connection:
+        assert (await connection.execute(select(things.c.name))).scalars().all() == ["a"]
+
+
 async def test_moments_keep_their_microseconds_and_sort_as_time(database: Database) -> None:
     moments = [datetime(2026, 1, 1, 0, 0, 0, n, tzinfo=UTC) for n in (0, 5, 10, 100_000)]
     async with database.begin() as connection:

@@ -55,6 +55,28 @@ async def test_a_list_that_gathers_takes_in_who_comes_a_little_later() -> None:
     assert writer.lists == [[1, 2]]
 
 
+async def test_a_list_gathers_no_longer_than_others_may_come() -> None:
+    writer = Writer()
+    writer.let.set()
+    grouped = Grouped(writer, gather=60, more=lambda waiting: waiting < 2)
+    first = asyncio.create_task(grouped(1))
+    await asyncio.sleep(0)
+
+    async with asyncio.timeout(5):
+        assert await asyncio.gather(first, grouped(2)) == [2, 4]
+
+    assert writer.lists == [[1, 2]]
+
+
+async def test_a_lone_caller_of_whom_nobody_comes_behind_is_not_made_to_wait() -> None:
+    writer = Writer()
+    writer.let.set()
+    grouped = Grouped(writer, gather=60, more=lambda waiting: waiting < 1)
+
+    async with asyncio.timeout(5):
+        assert await grouped(1) == 2
+
+
 async def test_a_failure_reaches_everybody_of_its_list_and_nobody_else() -> None:
     writer = Writer()
     writer.let.set()

@@ -149,6 +149,27 @@ def test_an_international_domain_goes_as_a_labels() -> None:
     assert mime.ascii_address("ada@straße.example") == "ada@xn--strae-oqa.example"
     assert mime.ascii_address("ada@BÜCHER.example") == "ada@xn--bcher-kva.example"
     assert mime.ascii_address("o'hara+tag@example.org") == "o'hara+tag@example.org"
+    assert mime.ascii_address("Ada@EXAMPLE.org") == "Ada@example.org"
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "ada@127.0.0.1",
+        "ada@a.0x1f",
+        "ada@-a.example",
+        "ada@a..example",
+        "ada@a.example.",
+        "ada@a_b.example",
+        "ada@" + "a." * 124 + "example",
+        "a da@a.example",
+        "@a.example",
+        "a.example",
+    ],
+)
+def test_what_has_no_place_in_a_command_is_no_address(address: str) -> None:
+    with pytest.raises(ValueError, match="not a"):
+        mime.ascii_address(address)
 
 
 @pytest.mark.parametrize(

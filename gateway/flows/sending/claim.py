@@ -301,7 +301,9 @@ def _permission(
             return acknowledging.wanted(about, left, known.now, queued_at=message.created_at)
         case None:
             # Accepted for one sender it goes out as that one, whoever has the purpose now.
-            return policy.decide(replace(about, sender=message.sender), known.now)
+            if about.sender != message.sender:
+                about = replace(about, sender=message.sender)
+            return policy.decide(about, known.now)
         case _:
             assert_never(why)
 
