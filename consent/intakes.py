@@ -13,7 +13,18 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Generic, TypeVar
 
-from sqlalchemy import ColumnElement, and_, delete, exists, func, not_, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    Integer,
+    and_,
+    bindparam,
+    delete,
+    exists,
+    func,
+    not_,
+    or_,
+    select,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consent import address, tables
@@ -90,6 +101,11 @@ class Opened(Generic[T]):
     damaged: Sequence[Intake]
 
 
+# Made once: each tick asks them, and making them took longer than the answer.
+_OF_KIND = select(intake).where(intake.c.kind == bindparam("of"), sound(intake))
+_MOST = bindparam("most", type_=Integer)
+_OLDEST = bad_rows.first(_OF_KIND, intake.c.id).order_by(intake.c.id).limit(_MOST)
+_AGAIN = bad_rows.again(_OF_KIND, intake.c.id).limit(_MOST)
 _KINDS = select(*(exists().where(intake.c.kind == kind).label(kind) for kind in IntakeKind))
 
 
@@ -261,12 +277,10 @@ async def oldest(
     Rows that hold what no gateway writes are passed over: see `unreadable`.
     """
     # Without a lock: keys are fetched next, and no row is held while a key store is waited for.
-    query = select(intake).where(intake.c.kind == kind, sound(intake))
-    fresh = bad_rows.first(query, intake.c.id).order_by(intake.c.id).limit(limit)
-    rows = list((await connection.execute(fresh, bad_rows.at(now))).all())
+    asked = {"of": kind, **bad_rows.at(now)}
+    rows = [*await straight.rows(connection, _OLDEST, {"most": limit, **asked})]
     if room := limit - len(rows):
-        again = bad_rows.again(query, intake.c.id).limit(room)
-        rows += (await connection.execute(again, bad_rows.at(now))).all()
+        rows += await straight.rows(connection, _AGAIN, {"most": room, **asked})
     return [
         Intake(row.id, row.key_id, row.blind_index, row.sealed, row.received_at, kind)
         for row in rows

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
@@ -15,7 +16,7 @@ from hypothesis import settings
 
 from gateway.cli import talk
 from storage.database import Database, open_database
-from tests.support import compiled
+from tests.support import compiled, memory
 from tests.support.apps import App, open_app
 from tests.support.clock import SteppedClock
 from tests.support.databases import Databases
@@ -26,6 +27,11 @@ settings.register_profile("any machine", deadline=None)
 settings.load_profile("any machine")
 
 compiled.share()
+
+# Each transaction of ours waits for its disk: of a test a third of the time, and a tenth of the
+# processor's. What is asked of a disk itself asks for one (`postgres(durable=True)`).
+if in_memory := memory.place(4 * 2**30):
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", in_memory)
 
 # What these ask does not depend on the database, but for those that are about one alone: here
 # PostgreSQL is left to `make test-long`.

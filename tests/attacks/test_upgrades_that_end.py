@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.databases import Databases
-from tests.support.gateways import _HERE, _environment
+from tests.support.gateways import _HERE, environment
 from tests.support.stored import LIVES, Life, open_life
 
 NAMES = {"bytes that are no text": "CAST(x'ff' AS TEXT)", "bytes": "x'ff'", "NUL": "'a' || char(0)"}
@@ -23,7 +23,7 @@ def upgrade(life: Life) -> str:
     done = subprocess.run(
         [*command, "db", "upgrade"],
         cwd=_HERE,
-        env=_environment(),
+        env=environment(),
         capture_output=True,
         timeout=60,
         check=False,

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-import subprocess
-import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -15,14 +13,19 @@ from urllib.parse import urlsplit
 
 import aiohttp
 import pytest
+import pytest_asyncio
 
 from gateway.config import config as configuration
 from gateway.demo.landing import Landing, open_landing
 from gateway.smtp.inbox import Folder, Mail, read_mail
+from tests.support import forking
+from tests.support.gateways import environment
 from tests.support.ports import free_port
 
 _HERE = Path(__file__).parents[2]
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+# The browser lasts, and answers in the loop in which it was started.
+IN_A_BROWSER = [pytest.mark.wide, pytest.mark.asyncio(loop_scope="session")]
 QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking"]
 
 
@@ -37,15 +40,8 @@ class Site:
     folder: Folder
 
     def command(self, *arguments: str, stdin: str | None = None) -> str:
-        done = subprocess.run(
-            [sys.executable, "-m", "gateway", "--config", str(self.config), *arguments],
-            cwd=_HERE,
-            input=stdin,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        command = ["--config", str(self.config), *arguments]
+        done = forking.run(command, _HERE, environment(), stdin=stdin)
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
 
@@ -74,7 +70,7 @@ class Site:
         return bool(said["granted"])
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def site(tmp_path: Path) -> AsyncIterator[Site]:
     """The embedded default on free ports, delivering into its own inbox over SMTP."""
     async with open_site(tmp_path) as opened:
@@ -123,12 +119,8 @@ async def make_site(directory: Path, origin: str = "", more: str = "") -> Site:
 async def serving(site: Site, directory: Path) -> AsyncIterator[None]:
     """Its gateway, in a process."""
     with (directory / "serve.log").open("ab") as log:
-        process = subprocess.Popen(  # noqa: ASYNC220 it returns at once
-            [sys.executable, "-m", "gateway", "--config", str(site.config), "serve"],
-            cwd=_HERE,
-            stdout=log,
-            stderr=log,
-        )
+        command = ["--config", str(site.config), "serve"]
+        process = forking.start(command, _HERE, environment(), log, log)
     try:
         async with asyncio.timeout(30), aiohttp.ClientSession(site.gateway) as http:
             while not await _is_ready(http):
@@ -147,9 +139,9 @@ async def _is_ready(http: aiohttp.ClientSession) -> bool:
     return False
 
 
-@pytest.fixture
-async def chromium() -> AsyncIterator[Any]:
-    """A browser; each test makes contexts of its own in it."""
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def launched() -> AsyncIterator[Any]:
+    """One browser for all tests of a process, which takes two seconds of a processor to start."""
     driver = pytest.importorskip("playwright.async_api")
     if CHROMIUM is None:
         pytest.skip("there is no Chromium")
@@ -157,3 +149,12 @@ async def chromium() -> AsyncIterator[Any]:
         browser = await opened.chromium.launch(executable_path=CHROMIUM, args=QUIET)
         yield browser
         await browser.close()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def chromium(launched: Any) -> AsyncIterator[Any]:
+    """A browser in which nobody was before: each test makes contexts of its own, as do pages."""
+    assert launched.contexts == []
+    yield launched
+    for context in launched.contexts:
+        await context.close()

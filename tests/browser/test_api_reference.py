@@ -9,12 +9,12 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.browser.conftest import Site
+from tests.browser.conftest import IN_A_BROWSER, Site
 from tests.browser.test_journey import RULES
 
 axe = pytest.importorskip("axe_playwright_python.async_playwright")
 
-pytestmark = pytest.mark.wide
+pytestmark = IN_A_BROWSER
 LINES = "".join(f"<p>{number}</p>" for number in range(100))
 LONG = (
     "From: news@acme.example\r\nTo: ada@example.org\r\nSubject: Some thing\r\n"

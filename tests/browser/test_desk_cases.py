@@ -7,15 +7,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
-from tests.browser.conftest import Site
+from tests.browser.conftest import IN_A_BROWSER, Site
 from tests.browser.test_desk_visit import IN_EVERY_TONGUE, desk, seated
 from tests.browser.test_journey import ADA, Visit
 
 __all__ = ["desk"]
 
-pytestmark = pytest.mark.wide
+pytestmark = IN_A_BROWSER
 MOST = 5
 WORDS = {
     "en": {

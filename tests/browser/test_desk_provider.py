@@ -15,13 +15,13 @@ from typing import Any
 import aiohttp
 import pytest
 
-from tests.browser.conftest import Site, open_site
+from tests.browser.conftest import IN_A_BROWSER, Site, open_site
 from tests.browser.test_desk_visit import DPO, enter
 from tests.browser.test_desk_visit import WORDS as OF_DESK
 from tests.browser.test_journey import DESKTOP, PHONE, Visit, link, visit
 from tests.support.ports import free_port
 
-pytestmark = pytest.mark.wide
+pytestmark = IN_A_BROWSER
 WORDS = {
     "en": {
         "sign_in": "Sign in with Acme Login",

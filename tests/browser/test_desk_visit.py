@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 
-from tests.browser.conftest import Site, open_site
+from tests.browser.conftest import IN_A_BROWSER, Site, open_site
 from tests.browser.test_journey import ADA, DESKTOP, PHONE, Visit, confirm, link, sign_up, visit
 
-pytestmark = pytest.mark.wide
+pytestmark = IN_A_BROWSER
 DPO = "privacy@acme.example"
 WORDS = {
     "en": {
@@ -64,7 +65,7 @@ WORDS = {
 }
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def desk(tmp_path: Path) -> AsyncIterator[Site]:
     async with open_site(tmp_path) as opened:
         await enter(opened)

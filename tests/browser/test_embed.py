@@ -8,14 +8,13 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import pytest
 from aiohttp import web
 
-from tests.browser.conftest import Site, open_site
+from tests.browser.conftest import IN_A_BROWSER, Site, open_site
 from tests.browser.test_journey import ADA, visit
 from tests.support.ports import free_port
 
-pytestmark = pytest.mark.wide
+pytestmark = IN_A_BROWSER
 
 
 @asynccontextmanager

@@ -13,9 +13,10 @@ from delivery.templates import Templates
 from gateway.look import resources
 from gateway.look.looks import mail_look
 from gateway.look.translations import translations
+from tests.browser.conftest import IN_A_BROWSER
 from tests.support.hostile_markup import CASES, generated
 
-pytestmark = pytest.mark.wide
+pytestmark = IN_A_BROWSER
 GENERATED = 200
 LINKS = {
     name: f"https://gateway.example/{name}/tokentoken"

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from tests.browser.conftest import Site
+from tests.browser.conftest import IN_A_BROWSER, Site
 from tests.browser.test_journey import ADA, DESKTOP, PHONE, WORDS, Visit, link, visit
 
-pytestmark = pytest.mark.wide
+pytestmark = IN_A_BROWSER
 EN = WORDS["en"]
 
 

@@ -14,11 +14,11 @@ import aiohttp
 import pytest
 
 from gateway.smtp.inbox import Mail
-from tests.browser.conftest import Site
+from tests.browser.conftest import IN_A_BROWSER, Site
 
 axe = pytest.importorskip("axe_playwright_python.async_playwright")
 
-pytestmark = pytest.mark.wide
+pytestmark = IN_A_BROWSER
 ADA = "ada@example.org"
 PHONE = {"width": 390, "height": 844}
 DESKTOP = {"width": 1280, "height": 800}

@@ -11,12 +11,13 @@ import pytest
 
 from gateway.callers.api_keys import Scope
 from gateway.look.translations import languages
+from tests.browser.conftest import IN_A_BROWSER
 from tests.support.apps import ADA, App, open_app
 from tests.unit.test_our_mails import OURS, mail
 
 axe = pytest.importorskip("axe_playwright_python.async_playwright")
 
-pytestmark = pytest.mark.wide
+pytestmark = IN_A_BROWSER
 SCREENS = {"phone": {"width": 390, "height": 844}, "desktop": {"width": 1280, "height": 800}}
 # A mail has no landmarks of its own: inside a webmail's page a second main would mislead.
 _OF_PAGES = {rule: {"enabled": False} for rule in ("landmark-one-main", "region")}

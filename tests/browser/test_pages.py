@@ -38,7 +38,7 @@ _STICKS_OUT = """() => {
   return [...main.querySelectorAll("*")].filter(far).map((one) => one.outerHTML.slice(0, 80));
 }"""
 SCREENS = {"phone": {"width": 320, "height": 640}, "desktop": {"width": 1280, "height": 800}}
-SCHEMES = {"light": _RULES, "dark": _OF_COLOURS}
+SCHEMES: dict[str, Any] = {"light": _RULES, "dark": _OF_COLOURS}
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +56,15 @@ def page() -> Iterator[Any]:
 
 
 # The markup is the same in each; English, whose words are the shortest, fits where these do.
-@pytest.mark.parametrize("locale", [one for one in languages() if one != SOURCE])
+LOCALES = [one for one in languages() if one != SOURCE]
+
+
+# Nor do colours depend on words: in the dark a page is looked at in one of them.
+def schemes(locale: str) -> dict[str, Any]:
+    return SCHEMES if locale == LOCALES[0] else {"light": _RULES}
+
+
+@pytest.mark.parametrize("locale", LOCALES)
 @pytest.mark.parametrize("state", sorted(samples("en")))
 def test_a_page_is_accessible_and_fits(page: Any, state: str, locale: str) -> None:
     name, facts = samples(locale)[state]
@@ -66,7 +74,7 @@ def test_a_page_is_accessible_and_fits(page: Any, state: str, locale: str) -> No
     assert page.evaluate(_MORE_THAN_COLOURS) == []
     for screen, size in SCREENS.items():
         page.set_viewport_size(size)
-        for scheme, rules in SCHEMES.items():
+        for scheme, rules in schemes(locale).items():
             page.emulate_media(color_scheme=scheme)
             found = page.evaluate("(rules) => axe.run(document, rules)", rules)["violations"]
             wrong = [(v["id"], [n["html"] for n in v["nodes"]]) for v in found]

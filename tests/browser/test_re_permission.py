@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from gateway.smtp.inbox import Mail
-from tests.browser.conftest import Site, make_site, serving
+from tests.browser.conftest import IN_A_BROWSER, Site, make_site, serving
 from tests.browser.test_journey import (
     ADA,
     DESKTOP,
@@ -23,7 +23,7 @@ from tests.browser.test_journey import (
     visit,
 )
 
-pytestmark = pytest.mark.wide
+pytestmark = IN_A_BROWSER
 CHANGED = {
     "the Acme newsletter with product news and offers by email": "offers of 340 partners by email",
     "den Acme-Newsletter mit Produktneuigkeiten und Angeboten": "Angebote von 340 Partnern",

@@ -13,11 +13,11 @@ from typing import Any, Final
 import pytest
 from aiohttp import web
 
-from tests.browser.conftest import Site, open_site
+from tests.browser.conftest import IN_A_BROWSER, Site, open_site
 from tests.browser.test_journey import visit
 from tests.support.ports import free_port
 
-pytestmark = pytest.mark.wide
+pytestmark = IN_A_BROWSER
 _RECIPES: Final = Path(__file__).parents[2] / "docs" / "landing-pages.md"
 _NODE: Final = Path("/usr/share/nodejs")
 _KINDS: Final = """

@@ -19,7 +19,7 @@ import pytest
 from consent.moving import TOLD_BEFORE
 from gateway.look.translations import translations
 from gateway.smtp.inbox import Mail, read_mail
-from tests.browser.conftest import Site
+from tests.browser.conftest import IN_A_BROWSER, Site
 from tests.browser.test_journey import (
     ADA,
     DESKTOP,
@@ -32,7 +32,7 @@ from tests.browser.test_journey import (
 
 axe = pytest.importorskip("axe_playwright_python.async_playwright")
 
-pytestmark = [pytest.mark.wide, pytest.mark.timeout(600)]
+pytestmark = [*IN_A_BROWSER, pytest.mark.timeout(600)]
 NEW: Final = "ada.new@example.net"
 FIRST_NAME: Final = {"en": "First name", "de": "Vorname"}  # as the form's configuration has it
 _HIDDEN: Final = ("<noscript>", "</noscript>")  # who runs no script sees what is in it

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 from collections.abc import Callable
 from pathlib import Path
@@ -13,19 +14,42 @@ from consent.keys.keystore import KeyStore
 from gateway.cli import main
 from gateway.config import config
 from storage.database import Database
+from tests.support import forking
 from tests.support.commands import Ran, Run
+from tests.support.databases import Databases, Urls, copy_initialised
+from tests.support.gateways import environment
 from tests.support.keys import KEKS, Stopwatch
 from tests.support.rows import ROWS
+
+_HERE = Path(__file__).parents[2]
 
 
 @pytest.fixture
 def folder(dialect: str, new_database_url: Callable[[str], str], tmp_path: Path) -> Path:
     """A folder with a configuration whose databases are new and empty."""
-    raw = config.embedded_default()
-    for name in ("gateway", "keystore"):
-        raw = raw.replace(f"sqlite:///var/{name}.db", new_database_url(dialect))
-    (tmp_path / "config.toml").write_text(raw)
+    _configure(tmp_path, (new_database_url(dialect), new_database_url(dialect)))
     return tmp_path
+
+
+@pytest.fixture
+async def initialised(folder: Path, dialect: str, new_database_url: Databases) -> None:
+    """What `gateway init` made for such a folder, copied: it takes a second of a processor."""
+    urls = await copy_initialised(_init, folder, new_database_url, dialect)
+    _configure(folder, urls)
+
+
+async def _init(directory: Path, urls: Urls) -> None:
+    _configure(directory, urls)
+    command = ["--config", str(directory / "config.toml"), "init"]
+    done = await asyncio.to_thread(forking.run, command, _HERE, environment())
+    assert done.returncode == 0, done.stderr
+
+
+def _configure(directory: Path, urls: Urls) -> None:
+    raw = config.embedded_default()
+    for name, url in zip(("gateway", "keystore"), urls, strict=True):
+        raw = raw.replace(f"sqlite:///var/{name}.db", url)
+    (directory / "config.toml").write_text(raw)
 
 
 @pytest.fixture

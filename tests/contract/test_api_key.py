@@ -12,9 +12,8 @@ from gateway.cli.api_key import SCOPES
 from tests.support.commands import Run
 
 
+@pytest.mark.usefixtures("initialised")
 def test_an_api_key_is_printed_once_and_alone(run: Run) -> None:
-    run("init")
-
     created = run("api-key", "create", "--name", "shop", "--scope", "messages:send")
     listed = run("api-key", "list", "--json")
 
@@ -33,8 +32,8 @@ def test_help_says_of_each_scope_what_it_lets_a_key_do(run: Run) -> None:
     assert [name for name, does in SCOPES.items() if f"{name}: {does[:30]}" not in said] == []
 
 
+@pytest.mark.usefixtures("initialised")
 def test_a_revoked_key_is_listed_as_such(run: Run) -> None:
-    run("init")
     run("api-key", "create", "--name", "shop", "--scope", "messages:send", "--sender", "acme")
     (key,) = json.loads(run("api-key", "list", "--json").out)
 
@@ -58,8 +57,7 @@ def test_a_revoked_key_is_listed_as_such(run: Run) -> None:
     ],
     ids=["unknown scope", "unknown sender", "unknown purpose", "no scope"],
 )
+@pytest.mark.usefixtures("initialised")
 def test_a_key_for_nothing_that_exists_is_a_usage_error(run: Run, wrong: tuple[str, ...]) -> None:
-    run("init")
-
     assert run("api-key", "create", "--name", "shop", *wrong).status == 2
     assert json.loads(run("api-key", "list", "--json").out) == []

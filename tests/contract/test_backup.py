@@ -20,8 +20,8 @@ BOTH = pytest.mark.parametrize(
 
 
 @BOTH
+@pytest.mark.usefixtures("initialised")
 def test_a_backup_is_made_verified_and_told_of(run: Run, tmp_path: Path) -> None:
-    run("init")
     place, lost = tmp_path / "backups", tmp_path / "backups/.backup-20260101T000000.000Z.part"
     before = run("doctor", "--json")
     lost.mkdir(parents=True)
@@ -43,10 +43,10 @@ def test_a_backup_is_made_verified_and_told_of(run: Run, tmp_path: Path) -> None
 
 
 @BOTH
+@pytest.mark.usefixtures("initialised")
 def test_what_is_no_whole_backup_of_ours_is_refused_and_not_told_of(
     run: Run, tmp_path: Path
 ) -> None:
-    run("init")
     identity = pyrage.x25519.Identity.generate()
     (tmp_path / "identity").write_text(f"{identity}\n")
     place, recipient = str(tmp_path / "backups"), str(identity.to_public())

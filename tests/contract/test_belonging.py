@@ -63,8 +63,8 @@ def test_no_command_works_under_the_keyring_of_another_gateway(
     assert not [*(folder / "var/dkim").rglob("*.next")]
 
 
+@pytest.mark.usefixtures("initialised")
 def test_with_its_own_keyring_it_is_as_before(run: Run, folder: Path, foreign: Path) -> None:
-    run("init")
     (folder / "own.json").replace(foreign)
 
     assert run("init").err == "All there.\n"

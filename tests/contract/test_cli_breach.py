@@ -10,10 +10,10 @@ import pytest
 from tests.support.commands import Run
 
 
+@pytest.mark.usefixtures("initialised")
 def test_a_backup_that_was_lost_is_worked_out_for_people_and_machines(
     run: Run, tmp_path: Path
 ) -> None:
-    run("init")
     before = run("status", "--json").json["audit"]["pending"]
     asked = ("breach", "--case", "INC-1", "--took", "data", "--took", "keystore@2026-01-01")
 
@@ -39,9 +39,8 @@ def test_a_backup_that_was_lost_is_worked_out_for_people_and_machines(
     ],
     ids=lambda one: " ".join(one) if isinstance(one, tuple) else "",
 )
+@pytest.mark.usefixtures("initialised")
 def test_what_makes_no_sense_is_said_so(run: Run, more: tuple[str, ...], said: str) -> None:
-    run("init")
-
     refused = run("breach", "--case", "INC-1", *more)
 
     assert (refused.status, refused.out) == (2, "")

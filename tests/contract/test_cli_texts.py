@@ -108,9 +108,8 @@ def listed(ran: Ran, text: str) -> dict[str, Any]:
     return dict(found)
 
 
+@pytest.mark.usefixtures("initialised")
 def test_texts_are_listed_and_an_unknown_one_is_not_retired(run: Run) -> None:
-    run("init")
-
     listed = run("texts", "list", "--json")
     retired = run("texts", "retire", "sha256:" + "0" * 64)
 

@@ -19,9 +19,8 @@ def test_upgrading_says_what_it_did(run: Run) -> None:
     assert (second.status, second.err.count("is current")) == (0, 3)
 
 
+@pytest.mark.usefixtures("initialised")
 def test_dkim_records_are_shown_for_people_and_machines(run: Run) -> None:
-    run("init")
-
     zone = run("dkim", "show").out
     (record,) = json.loads(run("dkim", "show", "--json").out)
 
@@ -31,9 +30,8 @@ def test_dkim_records_are_shown_for_people_and_machines(run: Run) -> None:
     assert record["value"] == "".join(zone.splitlines()[1].split('"')[1::2])
 
 
+@pytest.mark.usefixtures("initialised")
 def test_a_key_for_the_live_log_is_refused_and_not_passed_over(run: Run) -> None:
-    run("init")
-
     refused = run("audit", "verify", "--key", "whoever+00000000+AAAA")
 
     assert (refused.status, refused.out) == (2, "")
@@ -63,10 +61,10 @@ def test_before_init_a_command_says_what_is_missing(run: Run, command: tuple[str
     ],
     ids=lambda one: " ".join(one) if isinstance(one, tuple) else "",
 )
+@pytest.mark.usefixtures("initialised")
 def test_a_path_that_cannot_be_opened_is_named_with_what_to_do(
     run: Run, tmp_path: Path, command: tuple[str, ...], way_out: str
 ) -> None:
-    run("init")
     file = tmp_path / "file"
     file.touch()
 

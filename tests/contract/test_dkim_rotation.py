@@ -97,8 +97,8 @@ async def test_the_key_before_is_published_until_what_it_signed_is_old(app: App)
     assert len(list(config.keys.dkim_dir.rglob("*.pem"))) == 2
 
 
+@pytest.mark.usefixtures("initialised")
 def test_the_command_prints_what_to_publish_and_show_has_it_too(run: Run, folder: Path) -> None:
-    run("init")
     (first,) = run("dkim", "show", "--json").json
 
     begun = run("dkim", "rotate")
@@ -112,10 +112,10 @@ def test_the_command_prints_what_to_publish_and_show_has_it_too(run: Run, folder
     assert [path.stat().st_mode & 0o777 for path in files] == [0o600]
 
 
+@pytest.mark.usefixtures("initialised")
 def test_without_a_keyring_no_next_key_is_left_and_the_backup_is_named(
     run: Run, folder: Path
 ) -> None:
-    run("init")
     keyring = folder / "var/keyring.json"
     keyring.rename(folder / "keyring.json")
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from gateway.keyfiles import keyring
 from tests.support.commands import Run, levels
 
 
+@pytest.mark.usefixtures("initialised")
 def test_the_doctor_of_a_new_gateway_finds_no_failure(run: Run, dialect: str) -> None:
-    run("init")
-
     examined = run("doctor", "--json")
 
     failing = [one for one in examined.json if one["level"] == "fail"]
@@ -23,9 +24,8 @@ def test_the_doctor_of_a_new_gateway_finds_no_failure(run: Run, dialect: str) ->
     assert "warn" in levels(examined, "guard")
 
 
+@pytest.mark.usefixtures("initialised")
 def test_every_line_that_is_not_well_says_what_to_do(run: Run) -> None:
-    run("init")
-
     for one in run("doctor", "--json").json:
         assert bool(one["fix"]) is (one["level"] != "ok"), one
 
@@ -57,8 +57,8 @@ def test_a_wrong_configuration_is_the_only_thing_the_doctor_speaks_of(
     assert "delivery.permit_tll" in examined.out
 
 
+@pytest.mark.usefixtures("initialised")
 def test_a_keyring_of_another_gateway_fails(run: Run, folder: Path, tmp_path: Path) -> None:
-    run("init")
     ring = folder / "var/keyring.json"
     document = json.loads(ring.read_text())
     document["keks"] = {"7": document["keks"]["1"]}
@@ -68,9 +68,9 @@ def test_a_keyring_of_another_gateway_fails(run: Run, folder: Path, tmp_path: Pa
     assert levels(run("doctor", "--json"), "keys") == {"fail"}
 
 
+@pytest.mark.usefixtures("initialised")
 def test_a_keyring_that_another_init_made_fails(run: Run, folder: Path, tmp_path: Path) -> None:
     """Its epoch has the same number, and so has everything else in it."""
-    run("init")
     ring = folder / "var/keyring.json"
     other = tmp_path / "other.json"
     keyring.create(other)
@@ -82,17 +82,16 @@ def test_a_keyring_that_another_init_made_fails(run: Run, folder: Path, tmp_path
     assert "did not sign what the guard holds" in examined.out
 
 
+@pytest.mark.usefixtures("initialised")
 def test_the_doctor_speaks_to_people_too(run: Run) -> None:
-    run("init")
-
     said = run("doctor").out
 
     assert "ok    configuration" in said
     assert "→ " in said
 
 
+@pytest.mark.usefixtures("initialised")
 def test_holidays_that_nobody_knows_are_named_and_stop_a_start(run: Run, folder: Path) -> None:
-    run("init")
     file = folder / "config.toml"
     where = 'country = "DE"\nsubdivision = "9"\ntime_zone = "Europe/Berlin"\n'
     file.write_text(file.read_text().replace("[rights]\n", f"[rights]\n{where}"))

@@ -23,8 +23,8 @@ BOTH = pytest.mark.parametrize(
 
 @pytest.mark.long
 @BOTH
+@pytest.mark.usefixtures("initialised")
 def test_an_exercise_shows_that_nobody_comes_back(run: Run, tmp_path: Path) -> None:
-    run("init")
     place, page = tmp_path / "backups", tmp_path / "drill.html"
     assert run("backup", str(place)).status == 0
 
@@ -43,8 +43,8 @@ def test_an_exercise_shows_that_nobody_comes_back(run: Run, tmp_path: Path) -> N
 
 @pytest.mark.long
 @pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
+@pytest.mark.usefixtures("initialised")
 def test_an_exercise_on_a_copy_that_does_not_fit_is_not_passed(run: Run, tmp_path: Path) -> None:
-    run("init")
     url = tomllib.loads((tmp_path / "config.toml").read_text())["storage"]["url"]
     with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as data, data:
         data.execute("DELETE FROM audit_entry WHERE leaf_index = 2")

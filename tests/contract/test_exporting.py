@@ -28,10 +28,10 @@ async def told(folder: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("form", ["bundle", "csv"])
+@pytest.mark.usefixtures("initialised")
 def test_a_command_that_was_cut_off_goes_on_with_the_same_bytes(
     run: Run, folder: Path, form: str
 ) -> None:
-    run("init")
     whole, again = folder / "whole.zip", folder / "again.zip"
     export = ("audit", "export", "--format", form, "-o")
     assert run(*export, str(whole)).status == 0
@@ -79,9 +79,8 @@ def test_what_makes_no_sense_together_is_refused_with_what_does(
 
 
 @pytest.mark.parametrize("dialect", ["sqlite"])  # as over HTTP, which is tried on both
+@pytest.mark.usefixtures("initialised")
 def test_every_form_can_be_had(run: Run, folder: Path) -> None:
-    run("init")
-
     for form in ("jsonl", "bundle", "csv", "xlsx", "pdf"):
         done = run("audit", "export", "--format", form, "-o", str(folder / form))
         assert done.status == 0, done.err

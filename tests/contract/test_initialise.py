@@ -5,6 +5,8 @@ from __future__ import annotations
 import stat
 from pathlib import Path
 
+import pytest
+
 from gateway.config import config
 from gateway.keyfiles import keyring
 from tests.support.commands import Run
@@ -19,6 +21,16 @@ def test_init_makes_everything_and_repeating_it_makes_nothing(run: Run, folder: 
     assert first.err.count("made: ") == 7
     assert "made: " not in second.err
     assert keyring.load(folder / "var/keyring.json") == made
+
+
+@pytest.mark.usefixtures("initialised")
+def test_a_copy_for_other_tests_lacks_nothing_that_it_makes(run: Run, folder: Path) -> None:
+    again, verified = run("init"), run("audit", "verify")
+
+    assert again.err == "All there.\n"
+    assert verified.status == 0
+    files = [folder / "var/keyring.json", *(folder / "var/dkim").rglob("*.pem")]
+    assert [stat.S_IMODE(file.stat().st_mode) for file in files] == [0o600, 0o600]
 
 
 def test_keys_on_disk_are_the_owners_alone(run: Run, folder: Path) -> None:

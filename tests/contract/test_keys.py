@@ -11,9 +11,8 @@ import pytest
 from tests.support.commands import Run, levels
 
 
+@pytest.mark.usefixtures("initialised")
 def test_the_key_epochs_are_shown_and_none_is_due(run: Run) -> None:
-    run("init")
-
     (epoch,) = run("keys", "status", "--json").json["epochs"]
 
     assert (epoch["epoch"], epoch["state"], epoch["in_keyring"]) == (1, "active", True)
@@ -21,9 +20,8 @@ def test_the_key_epochs_are_shown_and_none_is_due(run: Run) -> None:
     assert run("keys", "status").out.splitlines()[1].split()[:2] == ["1", "active"]
 
 
+@pytest.mark.usefixtures("initialised")
 def test_the_other_keys_are_shown_by_kind_and_number(run: Run) -> None:
-    run("init")
-
     kinds = run("keys", "status", "--json").json["keys"]
 
     assert kinds["rows"] == [{"kid": 1, "state": "active", "waits_for": None}]
@@ -31,8 +29,8 @@ def test_the_other_keys_are_shown_by_kind_and_number(run: Run) -> None:
 
 
 @pytest.mark.parametrize("dialect", ["sqlite"])
+@pytest.mark.usefixtures("initialised")
 def test_an_epoch_older_than_the_configuration_says_is_due(run: Run, folder: Path) -> None:
-    run("init")
     (url,) = [
         line.split('"')[1].removeprefix("sqlite:///")
         for line in (folder / "config.toml").read_text().splitlines()
@@ -49,10 +47,10 @@ def test_an_epoch_older_than_the_configuration_says_is_due(run: Run, folder: Pat
 
 
 @pytest.mark.parametrize("dialect", ["sqlite"])
+@pytest.mark.usefixtures("initialised")
 def test_a_rotation_is_begun_finished_and_not_called_done_before_it_is(
     run: Run, folder: Path
 ) -> None:
-    run("init")
     ring = folder / "var/keyring.json"
 
     begun = run("keys", "rotate")
@@ -80,8 +78,8 @@ def test_a_rotation_is_begun_finished_and_not_called_done_before_it_is(
 
 
 @pytest.mark.parametrize("dialect", ["sqlite"])
+@pytest.mark.usefixtures("initialised")
 def test_a_machine_with_an_old_keyring_begins_nothing(run: Run, folder: Path) -> None:
-    run("init")
     ring = folder / "var/keyring.json"
     old = ring.read_bytes()
     run("keys", "rotate")
@@ -95,10 +93,10 @@ def test_a_machine_with_an_old_keyring_begins_nothing(run: Run, folder: Path) ->
 
 
 @pytest.mark.parametrize("dialect", ["sqlite"])
+@pytest.mark.usefixtures("initialised")
 def test_a_keyring_that_is_a_variable_is_followed_by_what_the_operator_puts_there(
     run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run("init")
     config, ring = folder / "config.toml", folder / "var/keyring.json"
     monkeypatch.setenv("TEST_KEYRING", ring.read_text())
     said = config.read_text().replace(
@@ -127,8 +125,8 @@ def test_a_keyring_that_is_a_variable_is_followed_by_what_the_operator_puts_ther
 
 
 @pytest.mark.parametrize("dialect", ["sqlite"])
+@pytest.mark.usefixtures("initialised")
 def test_a_key_of_another_kind_is_begun_and_says_what_it_waits_for(run: Run, folder: Path) -> None:
-    run("init")
     ring = folder / "var/keyring.json"
     old = ring.read_bytes()
 
@@ -152,8 +150,8 @@ def test_a_key_of_another_kind_is_begun_and_says_what_it_waits_for(run: Run, fol
 
 
 @pytest.mark.parametrize("dialect", ["sqlite"])
+@pytest.mark.usefixtures("initialised")
 def test_the_next_keyring_of_another_kind_is_written_for_a_secret(run: Run, folder: Path) -> None:
-    run("init")
     run("keys", "rotate", "--kind", "web", "--keyring-out", str(folder / "next.json"))
 
     keys = json.loads((folder / "next.json").read_text())["sets"]["web"]

@@ -13,9 +13,8 @@ from tests.support.commands import Run
 DPO = "privacy@acme.example"
 
 
+@pytest.mark.usefixtures("initialised")
 def test_a_link_is_printed_once_and_alone_and_no_address_anywhere(run: Run) -> None:
-    run("init")
-
     created = run("operator", "create", "--role", "dpo", "--name", "privacy-1", stdin=DPO)
     listed = run("operator", "list", "--json")
 
@@ -28,17 +27,16 @@ def test_a_link_is_printed_once_and_alone_and_no_address_anywhere(run: Run) -> N
         assert "acme.example" not in said.out.replace(created.out.strip(), "") + said.err
 
 
+@pytest.mark.usefixtures("initialised")
 def test_for_a_machine_all_of_it_is_json(run: Run) -> None:
-    run("init")
-
     created = run("operator", "create", "--role", "auditor", "--json", stdin=DPO).json
 
     assert created.keys() == {"id", "name", "role", "link"}
     assert (created["name"], created["role"]) == ("auditor-1", "auditor")
 
 
+@pytest.mark.usefixtures("initialised")
 def test_who_is_revoked_is_listed_as_such(run: Run) -> None:
-    run("init")
     one = run("operator", "create", "--role", "dpo", "--json", stdin=DPO).json
 
     revoked, again = (run("operator", "revoke", one["id"]) for _ in range(2))
@@ -48,8 +46,8 @@ def test_who_is_revoked_is_listed_as_such(run: Run) -> None:
     assert run("audit", "verify").status == 0
 
 
+@pytest.mark.usefixtures("initialised")
 def test_who_it_is_is_shown_for_a_case_also_after_they_were_revoked(run: Run) -> None:
-    run("init")
     one = run("operator", "create", "--role", "dpo", "--json", stdin=DPO).json["id"]
     run("operator", "revoke", one)
 
@@ -63,8 +61,8 @@ def test_who_it_is_is_shown_for_a_case_also_after_they_were_revoked(run: Run) ->
     assert run("audit", "verify").status == 0
 
 
+@pytest.mark.usefixtures("initialised")
 def test_neither_mailbox_nor_name_is_given_twice_while_it_stands(run: Run) -> None:
-    run("init")
     one = run("operator", "create", "--role", "dpo", "--name", "a", "--json", stdin=DPO).json
 
     mailbox = run("operator", "create", "--role", "admin", stdin=DPO.upper())
@@ -94,11 +92,10 @@ def test_help_says_of_each_role_what_it_may(run: Run) -> None:
     ],
     ids=["unknown role", "no name", "no role", "no address"],
 )
+@pytest.mark.usefixtures("initialised")
 def test_what_is_wrong_enters_nobody(
     run: Run, wrong: tuple[str, ...], stdin: str, status: int
 ) -> None:
-    run("init")
-
     done = run("operator", "create", *wrong, stdin=stdin)
 
     assert (done.status, done.out) == (status, "")

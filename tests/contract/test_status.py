@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.support.commands import Run, levels
 
 
+@pytest.mark.usefixtures("initialised")
 def test_status_of_a_new_gateway_fits_one_screen(run: Run) -> None:
-    run("init")
-
     shown = run("status")
     machine = run("status", "--json").json
 
@@ -19,8 +20,8 @@ def test_status_of_a_new_gateway_fits_one_screen(run: Run) -> None:
     assert (machine["intake_waiting"], machine["audit"]["pending"]) == (0, 0)
 
 
+@pytest.mark.usefixtures("initialised")
 def test_status_and_doctor_say_what_the_last_verification_came_to(run: Run) -> None:
-    run("init")
     assert run("audit", "verify").status == 0
     newer = run("audit", "verify", "--newer", "--json").json
 

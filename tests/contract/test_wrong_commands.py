@@ -41,8 +41,8 @@ def test_no_command_knows_an_option_that_there_is_not(run: Run) -> None:
         assert not _OURS.search(refused.err)
 
 
+@pytest.mark.usefixtures("initialised")
 def test_a_wrong_call_is_told_its_place_and_the_way_out(run: Run, tmp_path: Path) -> None:
-    run("init")
     (tmp_path / "file").touch()
     nowhere = str(tmp_path / "file" / "in it.pdf")
     mail = tmp_path / "mail.eml"
@@ -72,11 +72,10 @@ def test_a_wrong_call_is_told_its_place_and_the_way_out(run: Run, tmp_path: Path
 
 
 @pytest.mark.parametrize("raw", [b"\xff\xfe\n", b"nobody\n", b""], ids=["bytes", "none", "empty"])
+@pytest.mark.usefixtures("initialised")
 def test_what_stdin_has_is_named_as_stdin(
     run: Run, monkeypatch: pytest.MonkeyPatch, raw: bytes
 ) -> None:
-    run("init")
-
     for command in (
         ("erase", "--email-stdin", "--yes"),
         ("evidence", "open", *_CASE),

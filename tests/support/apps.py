@@ -18,9 +18,10 @@ from prometheus_client import generate_latest
 
 from audit.entry import Event, draft
 from audit.kinds import Actor, Kind
-from consent import address
+from consent import address, intakes
 from consent.external_ids import Ids
 from consent.feed import Change
+from consent.intakes import IntakeKind
 from consent.tellings import Failure
 from delivery.desk import Ended, Parcel
 from delivery.outcome import Ending, Phase, Reply
@@ -177,12 +178,15 @@ class App:
     async def tick(self) -> None:
         """Work off what was posted, expire what is over, give every event its index."""
         parts = self.parts
-        while await intake.work_off(parts) or await fresh_link.work_off(parts):
-            pass
-        while await AddressMails(parts).work_off():
-            pass
-        while await sign_ins_of(parts).work_off():
-            pass
+        works = {
+            IntakeKind.SIGN_UP: partial(intake.work_off, parts),
+            IntakeKind.FRESH_LINK: partial(fresh_link.work_off, parts),
+            IntakeKind.ADDRESS: AddressMails(parts).work_off,
+            IntakeKind.SIGN_IN: sign_ins_of(parts).work_off,
+        }
+        for kind in await self._waiting():  # as the duties, which ask no more where nothing waits
+            while await works[kind]():
+                pass
         await expire.Expiry(self.parts).by_date()
         await self.tell_takings()
         async with self.parts.data.begin() as connection:
@@ -190,6 +194,11 @@ class App:
         await tellings_of(self.parts).spread()
         high_water = HighWater(parts.config.delivery.journal_dir, parts.publisher, parts.rows)
         await high_water.publish(parts.data, parts.guard, parts.clock)
+
+    async def _waiting(self) -> list[IntakeKind]:
+        async with self.parts.data.read() as connection:
+            await self.parts.lookup.find(connection, ())  # a key may have come that we lack
+            return await intakes.kinds(connection)
 
     async def deliver(self) -> list[Mail]:
         """Claim, permit and "send" everything that is due, to a relay that takes it."""

@@ -172,7 +172,7 @@ class Gateway:
         with (self.directory / f"{name}.log").open("ab") as log:
             command = [*told, "--config", str(self.config), *arguments]
             self.processes[name] = forking.start(
-                command, _HERE, _environment(), log, log, module=module
+                command, _HERE, environment(), log, log, module=module
             )
         if arguments[0] == "serve" and ready:
             await self.await_ready(name)
@@ -290,7 +290,8 @@ class Gateway:
                 await asyncio.sleep(0.05)
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
+    """What a process of ours is given of this one's."""
     return {**os.environ, "PYTHONPATH": str(_HERE), "PYTHONUNBUFFERED": "1"}
 
 
@@ -333,7 +334,7 @@ async def _initialise(directory: Path, urls: Urls) -> None:
 def _run(
     config: Path, *arguments: str, stdin: str | None = None
 ) -> subprocess.CompletedProcess[str]:
-    return forking.run(["--config", str(config), *arguments], _HERE, _environment(), stdin=stdin)
+    return forking.run(["--config", str(config), *arguments], _HERE, environment(), stdin=stdin)
 
 
 @contextlib.asynccontextmanager

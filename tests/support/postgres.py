@@ -21,6 +21,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.support import memory
+
 _FAST = ["-F", "-c", "synchronous_commit=off", "-c", "full_page_writes=off"]
 _FAST += ["-c", "max_wal_size=256MB"]
 
@@ -165,7 +167,8 @@ class Postgres:
 @contextlib.contextmanager
 def postgres(*, durable: bool = False, options: list[str] | None = None) -> Iterator[Postgres]:
     """A fresh server; *durable* keeps fsync on, for tests that kill it and for benchmarks."""
-    root = Path(tempfile.mkdtemp(prefix="pgt-", dir=None if durable else _memory()))
+    # A new database has three hundred files, ten times as slow on disk.
+    root = Path(tempfile.mkdtemp(prefix="pgt-", dir=None if durable else memory.place(2**30)))
     binaries, identity = (
         _as_nobody(find_binaries(), root) if os.geteuid() == 0 else (find_binaries(), {})
     )
@@ -177,15 +180,6 @@ def postgres(*, durable: bool = False, options: list[str] | None = None) -> Iter
     finally:
         server.kill()  # a shutdown in order would write what is thrown away next
         shutil.rmtree(root, ignore_errors=True)
-
-
-def _memory() -> str | None:
-    """Where files are in memory: a new database has three hundred, ten times as slow on disk."""
-    place = "/dev/shm"
-    with contextlib.suppress(OSError):
-        if shutil.disk_usage(place).free > 2**30:
-            return place
-    return None
 
 
 def _as_nobody(binaries: Path, root: Path) -> tuple[Path, dict[str, Any]]:

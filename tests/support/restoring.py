@@ -29,7 +29,7 @@ from tests.support import apps, forking
 from tests.support.apps import App, Mail, start_app
 from tests.support.clock import SteppedClock
 from tests.support.databases import Databases
-from tests.support.gateways import _HERE, _environment
+from tests.support.gateways import _HERE, environment
 
 STAYS, WITHDRAWS, OBJECTS, FORGOTTEN, LATER = (
     f"{name}@example.org" for name in ("stays", "withdraws", "objects", "forgotten", "later")
@@ -71,7 +71,7 @@ class Site:
     def killed_at(self, statement: int, *command: str) -> int:
         """Run a command and kill it at that statement; the exit code, 0 where it ended before."""
         arguments = [str(statement), "--config", str(self.write_config()), *command]
-        done = forking.run(arguments, _HERE, _environment(), module="tests.support.killed")
+        done = forking.run(arguments, _HERE, environment(), module="tests.support.killed")
         return done.returncode
 
     @asynccontextmanager
@@ -102,7 +102,7 @@ class Site:
     def ran(self, *command: str) -> subprocess.CompletedProcess[str]:
         """A command, as an operator runs it."""
         arguments = ["--config", str(self.write_config()), *command]
-        return forking.run(arguments, _HERE, _environment())
+        return forking.run(arguments, _HERE, environment())
 
     def at_present(self) -> None:
         """Let the clock show an hour ago: commands have the machine's."""

@@ -22,7 +22,7 @@ from gateway.schema.database_schema import DATA, GUARD, KEYSTORE, Schema
 from storage.database import open_database
 from tests.support import forking
 from tests.support.databases import Databases
-from tests.support.gateways import _HERE, Gateway, _environment, _start_relay
+from tests.support.gateways import _HERE, Gateway, _start_relay, environment
 from tests.support.ports import free_port
 
 LIVES = sorted(path.parent for path in (_HERE / "tests/data").glob("*/known.json"))
@@ -45,7 +45,7 @@ class Life:
     def upgrade_killed_at(self, statement: int | str) -> int:
         """Upgrade and be killed at that statement (by number, or `before:WORDS`); the exit code."""
         command = [str(statement), "--config", str(self.gateway.config), "db", "upgrade"]
-        done = forking.run(command, _HERE, _environment(), module="tests.support.killed")
+        done = forking.run(command, _HERE, environment(), module="tests.support.killed")
         return done.returncode
 
     async def start(self, after: timedelta) -> None:
@@ -55,7 +55,7 @@ class Life:
         arguments = [str(gateway.config), moment.isoformat()]
         with (gateway.directory / "serve.log").open("ab") as log:
             serve = forking.start(
-                arguments, _HERE, _environment(), log, log, module="tests.support.past"
+                arguments, _HERE, environment(), log, log, module="tests.support.past"
             )
         gateway.processes["serve"] = serve
         await gateway.await_ready("serve")
