@@ -64,15 +64,46 @@ class KeyFileError(GatewayError):
 class SchemaError(GatewayError):
     """A database has no tables, or those of a release that this one does not go with."""
 
-    def __init__(self, behind: Sequence[str], beyond: Sequence[str]) -> None:
+    def __init__(
+        self,
+        behind: Sequence[str],
+        beyond: Sequence[str],
+        *,
+        empty: Sequence[str] = (),
+        between: Sequence[str] = (),
+    ) -> None:
+        self.behind = tuple(behind)
+        self.beyond = tuple(beyond)
+        if empty:
+            super().__init__(
+                f"there are no tables of {', '.join(empty)}: `gateway init` makes them for a new"
+                " gateway; where they were lost, `gateway restore DIR` puts a backup back"
+            )
+            return
+        if between:
+            super().__init__(
+                f"the tables of {', '.join(between)} lack what this release has in them: a version"
+                " between two releases made them, and nothing changes such ones. Run the version"
+                " that made them, or begin anew with empty databases"
+            )
+            return
         said = []
         if behind:
             said.append(f"older than this release: {', '.join(behind)}; run `gateway db upgrade`")
         if beyond:
             said.append(f"of a later release: {', '.join(beyond)}; run that release")
         super().__init__(f"the tables are {', and '.join(said)}")
-        self.behind = tuple(behind)
-        self.beyond = tuple(beyond)
+
+
+class StoresLost(GatewayError):
+    """`gateway init` where a gateway lived: a new log would begin beside the guard of the old."""
+
+    def __init__(self, stores: Sequence[str]) -> None:
+        super().__init__(
+            f"there are no tables of {', '.join(stores)}, but the guard holds the checkpoints of a"
+            " log: a gateway lived here. `gateway restore DIR` puts a backup back; a new gateway"
+            " needs a guard of its own"
+        )
 
 
 class StoresApart(GatewayError):

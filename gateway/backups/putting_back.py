@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from asyncpg import DataError, IntegrityConstraintViolationError
-from sqlalchemy import MetaData, Table, text, types
+from sqlalchemy import MetaData, Table, exists, select, text, types
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -23,6 +23,7 @@ from gateway.backups import age, reading, stream
 from gateway.backups.manifest import FORMAT, Manifest, Store, StoreFile
 from gateway.errors import BackupError, TargetInUse
 from gateway.schema import database_schema
+from gateway.schema.database_schema import Schema
 from storage.database import open_database, sqlite_files
 from storage.honesty import RowKeys
 
@@ -44,6 +45,7 @@ class Found(NamedTuple):
 
     revision: str
     log_size: int | None  # of the data
+    rows: bool  # without any, a backup takes the place of nothing
 
 
 async def put_back(
@@ -59,7 +61,7 @@ async def put_back(
 
     Nothing is written before every file was found to be the manifest's, and no store
     changes where it was another one by the time it was read. Raises
-    `BackupError`, and `TargetInUse` where there are tables and not *replace*. On
+    `BackupError`, and `TargetInUse` where there are rows and not *replace*. On
     PostgreSQL the database itself must be there. No gateway may run: on PostgreSQL
     its transactions are waited for, and on SQLite it would go on with what is no more.
     """
@@ -69,7 +71,7 @@ async def put_back(
     opened = [] if identity is None else age.identities(identity)
     for store, url in targets.items():
         found = await standing(url, store)
-        if found is not None and not replace:
+        if found is not None and found.rows and not replace:
             raise TargetInUse(store, *_told(known, found))
     done = 0
     for store in _ORDER:
@@ -87,8 +89,19 @@ async def standing(url: str, store: Store) -> Found | None:
         revision = await database_schema.revision(connection, store.schema)
         if revision is None:
             return None
+        if not await _any_row(connection, store.schema):
+            return Found(revision, 0 if store is Store.DATA else None, rows=False)
         size = await audit_log.entries(connection) if store is Store.DATA else None
-        return Found(revision, size)
+        return Found(revision, size, rows=True)
+
+
+async def _any_row(connection: AsyncConnection, schema: Schema) -> bool:
+    """In the tables that there are: those of an earlier release are fewer."""
+    there = await connection.run_sync(_reflected)
+    for table in (table for metadata in schema.tables for table in metadata.tables):
+        if table in there and await connection.scalar(select(exists().select_from(there[table]))):
+            return True
+    return False
 
 
 def _told(known: Manifest, found: Found) -> tuple[str, str]:

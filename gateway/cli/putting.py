@@ -14,10 +14,11 @@ if TYPE_CHECKING:
 
 
 async def gone(config: Config) -> list[Store]:
-    """Which stores have no tables, or no file."""
+    """Which stores have no file, no tables, or no row: tables are soon made where all is lost."""
     from gateway.backups.putting_back import standing
 
-    return [store for store, url in _urls(config).items() if await standing(url, store) is None]
+    found = {store: await standing(url, store) for store, url in _urls(config).items()}
+    return [store for store, there in found.items() if there is None or not there.rows]
 
 
 def put_back(

@@ -27,12 +27,12 @@ _UNKNOWN = (
     " stands again."
 )
 _WORDS = {
-    "consent.withdrawn": "withdrawals",
-    "consent.left": "withdrawals of who had no key",
-    "consent.objected": "objections",
-    "subject.restricted": "restrictions",
-    "subject.erasure_held": "erasures that wait for a hold",
-    "subject.erasure_started": "erasures",
+    "consent.withdrawn": ("withdrawal", "withdrawals"),
+    "consent.left": ("withdrawal of who had no key", "withdrawals of who had no key"),
+    "consent.objected": ("objection", "objections"),
+    "subject.restricted": ("restriction", "restrictions"),
+    "subject.erasure_held": ("erasure that waits for a hold", "erasures that wait for a hold"),
+    "subject.erasure_started": ("erasure", "erasures"),
 }
 
 
@@ -183,7 +183,8 @@ def _tell_plan(plan: _Plan) -> None:
         f"Not known is what happened from {_at(found.period.since)} to {_at(found.period.until)}."
     )
     for kind, number in sorted(plan.kinds.items()):
-        result(f"  {number} {_WORDS.get(kind, kind)} since: taken away again")
+        said = counted(number, *_WORDS.get(kind, (kind, kind)))
+        result(f"  {said} since: taken away again")
     if plan.strangers:
         result(f"  {counted(plan.strangers, 'word')} of people who are not here any more")
     if plan.erased:
@@ -218,13 +219,15 @@ def _damaged(people: int) -> str:
 def _tell_done(found: Found, done: Done) -> None:
     said = done.replayed
     result(
-        f"taken away again: {said.withdrawals} withdrawals, {said.objections} objections,"
-        f" {said.restrictions} restrictions, {said.erasures + done.erased} erasures;"
+        f"taken away again: {counted(said.withdrawals, 'withdrawal')},"
+        f" {counted(said.objections, 'objection')}, {counted(said.restrictions, 'restriction')},"
+        f" {counted(said.erasures + done.erased, 'erasure')};"
         f" {said.strangers} of people who are not here"
     )
     result(
-        f"dropped: {done.dropped.intake} requests, {done.dropped.links} links,"
-        f" {done.dropped.sessions} sessions; messages: "
+        f"dropped: {counted(done.dropped.intake, 'request')},"
+        f" {counted(done.dropped.links, 'link')},"
+        f" {counted(done.dropped.sessions, 'session')}; messages: "
         + (", ".join(f"{n} {status}" for status, n in sorted(done.ended.items())) or "none")
     )
     result(

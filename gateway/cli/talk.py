@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 import os
+import signal
 import sys
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
     from gateway.config.config import Config
 
 T = TypeVar("T")
+INTERRUPTED: Final = 130  # as shells say it: 128 and the number of SIGINT
 _MOST_READ: Final = 16 * 1024 * 1024
-
 # By what says where each store is.
 _SETTINGS = {
     "data": "storage.url",
@@ -116,7 +117,7 @@ def run(work: Coroutine[Any, Any, T], level: int = logging.WARNING) -> T:
         with asyncio.Runner(loop_factory=loop_factory()) as runner:
             return runner.run(work)
     except KeyboardInterrupt:
-        raise typer.Exit(1) from None
+        raise typer.Exit(INTERRUPTED) from None
 
 
 def agrees(question: str) -> bool:
@@ -124,18 +125,33 @@ def agrees(question: str) -> bool:
 
     On stderr alone: a blank on stdout would be the first letter of a result that a shell keeps.
     """
-    sys.stderr.write(f"{question} [y/N]: ")
-    sys.stderr.flush()
-    answer = sys.stdin.readline()
+    with _interruptible():  # from the question on: it is answered as soon as it is seen
+        sys.stderr.write(f"{question} [y/N]: ")
+        sys.stderr.flush()
+        answer = sys.stdin.readline()
     if not answer:
         sys.stderr.write("\n")
     return answer.strip().lower() in ("y", "yes")
 
 
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Around what waits for somebody to type: a loop would take the first ctrl-c for later."""
+    before = signal.getsignal(signal.SIGINT)
+    if callable(before):
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        if callable(before):
+            signal.signal(signal.SIGINT, before)
+
+
 def line_of_stdin() -> str:
     """What is typed or piped in, such as an address, which stands in no argument."""
     try:
-        return sys.stdin.readline().strip()
+        with _interruptible():
+            return sys.stdin.readline().strip()
     except UnicodeDecodeError:
         raise fail("stdin is no text in UTF-8: give one line of it") from None
 

@@ -116,7 +116,8 @@ def next_steps(landing: Landing, landing_url: str, api_key: str, config: Path) -
         "  5  Unsubscribe by the link in the mail of 3, and send it again: the gateway refuses.",
         "  6  Defend the newest mail, as if somebody had complained: is it ours, what allowed it?",
         "",
-        f"     {_command()} --config {config} defend $(ls {landing.inbox_folder}/*.eml | tail -1)",
+        f"     {_command()} --config {config} defend"
+        f" $(ls {_from_here(landing.inbox_folder)}/*.eml | tail -1)",
         "",
         "  7  Prove that nobody altered the log of all that:",
         "",
@@ -137,8 +138,12 @@ def next_steps(landing: Landing, landing_url: str, api_key: str, config: Path) -
 
 def _command() -> str:
     """How this gateway is called from here."""
-    own = Path(sys.executable).with_name("gateway")
-    return str(own.relative_to(Path.cwd()) if own.is_relative_to(Path.cwd()) else own)
+    return str(_from_here(Path(sys.executable).with_name("gateway")))
+
+
+def _from_here(path: Path) -> Path:
+    """As one types it in this folder; what lies elsewhere keeps its whole path."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 def _example(landing: Landing, api_key: str) -> list[str]:

@@ -6,15 +6,15 @@ from contextlib import AsyncExitStack
 
 from audit import public, successor
 from audit.log import Log
-from audit.publish import Publisher
+from audit.publish import Publisher, held_notes
 from consent.keys import epochs
 from gateway.config.config import Config
 from gateway.config.fields import Variable
-from gateway.errors import KeyFileError
+from gateway.errors import KeyFileError, StoresLost
 from gateway.keyfiles import belonging, dkim_keys, keyring
 from gateway.keyfiles.keyring import Keyring
 from gateway.schema import database_schema
-from gateway.schema.database_schema import DATA, KEYSTORE
+from gateway.schema.database_schema import DATA, GUARD, KEYSTORE
 from storage.clock import Clock
 from storage.database import Database, open_database
 from storage.honesty import RowKeys
@@ -24,8 +24,8 @@ async def initialise(config: Config, clock: Clock) -> list[str]:
     """Make what is not there yet: keys, schemas, guard, log; returns what it made, in words.
 
     Never overwrites, and may be repeated after a crash at any point. Refuses to
-    make a new keyring beside databases that another one wrote, and a new guard
-    beside a log that has entries.
+    make a new keyring beside databases that another one wrote, a new guard
+    beside a log that has entries, and new databases beside the guard of a log.
     """
     async with AsyncExitStack() as stack:
         data = await stack.enter_async_context(open_database("data", config.storage.url))
@@ -33,6 +33,7 @@ async def initialise(config: Config, clock: Clock) -> list[str]:
             open_database("key store", config.storage.keystore_url)
         )
         guard = await stack.enter_async_context(open_database("guard", config.guard_url))
+        await _require_new_or_whole(data, keys, guard)
         made, ring = await _make_keyring(config, data, keys)
         made += [f"DKIM key {path}" for path in dkim_keys.create_missing(config, clock.wall())]
         changed = await database_schema.upgrade(config)
@@ -41,6 +42,14 @@ async def initialise(config: Config, clock: Clock) -> list[str]:
         made += await _open_log(config, ring, data, guard, clock)
         await epochs.install(keys, RowKeys(ring.rows), ring.active_kek, clock.wall())
         return made
+
+
+async def _require_new_or_whole(data: Database, keys: Database, guard: Database) -> None:
+    """The guard is made last: where it holds something, there were tables, and they are lost."""
+    stores = {"data": (data, DATA), "keystore": (keys, KEYSTORE)}
+    lost = [name for name, one in stores.items() if await database_schema.is_empty(*one)]
+    if lost and not await database_schema.is_empty(guard, GUARD) and await held_notes(guard):
+        raise StoresLost(lost)
 
 
 async def _make_keyring(

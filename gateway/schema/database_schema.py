@@ -57,8 +57,10 @@ class Standing(Enum):
 
     CURRENT = auto()
     EXPANDED = auto()  # a later release's, which only added: this one works on them
-    BEHIND = auto()  # there are none, or an earlier release's
+    EMPTY = auto()  # there are none
+    BEHIND = auto()  # an earlier release's
     BEYOND = auto()  # a later release's, which took away what this one needs
+    BETWEEN = auto()  # they say that they are this release's, and lack something of it
 
 
 DATA = Schema(
@@ -101,6 +103,8 @@ async def upgrade_one(database: Database, schema: Schema) -> bool:
         await _alone(connection, schema)
         before = await connection.run_sync(_revision, schema)
         if before == head(schema):
+            if not await _whole(connection, schema):
+                raise SchemaError([], [], between=[schema.name])
             return False
         if before is not None and before not in _chain(schema):
             raise SchemaError(behind=[], beyond=[schema.name])
@@ -155,10 +159,13 @@ async def standing(database: Database, schema: Schema) -> Standing:
     """Say whether this release can work on the tables of *schema* in *database*."""
     async with database.read() as connection:
         revision = await connection.run_sync(_revision, schema)
+        if revision is None:
+            return Standing.EMPTY
         if revision == head(schema):
-            return Standing.CURRENT
+            whole = await _whole(connection, schema)
+            return Standing.CURRENT if whole else Standing.BETWEEN
         known = _chain(schema)
-        if revision is None or revision in known:
+        if revision in known:
             return Standing.BEHIND
         kept = (await connection.execute(select(_version_table(schema).c.oldest))).scalar_one()
         return Standing.EXPANDED if kept in known else Standing.BEYOND
@@ -167,10 +174,41 @@ async def standing(database: Database, schema: Schema) -> Standing:
 async def require_usable(databases: Mapping[str, Database]) -> None:
     """Raise SchemaError naming every schema that this release cannot work on."""
     stands = {name: await standing(database, SCHEMAS[name]) for name, database in databases.items()}
+    empty = [name for name, how in stands.items() if how is Standing.EMPTY]
+    # A guard alone has no backup that would be put back: its tables are made anew.
+    lost = [name for name in empty if name != GUARD.name]
     behind = [name for name, how in stands.items() if how is Standing.BEHIND]
+    behind += [name for name in empty if name not in lost]
     beyond = [name for name, how in stands.items() if how is Standing.BEYOND]
+    between = [name for name, how in stands.items() if how is Standing.BETWEEN]
+    if lost or between:
+        raise SchemaError([], [], empty=lost, between=between)
     if behind or beyond:
         raise SchemaError(behind, beyond)
+
+
+@cache
+def _columns(schema: Schema) -> frozenset[tuple[str, str]]:
+    """What the code of this release reads and writes, as table and column."""
+    tables = (table for metadata in schema.tables for table in metadata.tables.values())
+    return frozenset((table.name, column.name) for table in tables for column in table.columns)
+
+
+async def _whole(connection: AsyncConnection, schema: Schema) -> bool:
+    """A version between two releases has the revision of the next, and may lack some of it."""
+    if connection.dialect.name == "postgresql":
+        query = (
+            "SELECT c.relname, a.attname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid"
+            " WHERE a.attnum > 0 AND NOT a.attisdropped AND c.relkind IN ('r', 'p')"
+            " AND pg_table_is_visible(c.oid)"
+        )
+    else:
+        query = (
+            "SELECT m.name, c.name FROM sqlite_master m JOIN pragma_table_info(m.name) c"
+            " WHERE m.type = 'table'"
+        )
+    found = {(table, column) for table, column in await connection.execute(text(query))}
+    return _columns(schema) <= found
 
 
 @cache

@@ -50,6 +50,7 @@ _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 _GIB = 1 << 30
 _SKEW = timedelta(seconds=1)
 _OUT_OF_STEP = timedelta(seconds=30)
+_MADE_OR_PUT_BACK = "run `gateway init` if it is new; if it was lost, `gateway restore DIR`"
 _SETTINGS = {"data": "storage.url", "keystore": "storage.keystore_url", "guard": "audit.guard_url"}
 
 
@@ -136,7 +137,10 @@ def about_keyring(config: Config) -> Iterator[Finding]:
     try:
         ring = keyring.load(path)
     except KeyFileError as error:
-        yield fail("keyring", str(error), "restore its backup, or run `gateway init` if it is new")
+        lost = isinstance(path, Path) and not path.exists()
+        # The error has the way out in itself, which would be said twice.
+        said = f"there is no {path}" if lost else str(error)
+        yield fail("keyring", said, "restore its backup, or run `gateway init` if it is new")
         return
     if ring.adoption is not Adoption.DONE:
         begun = ring.adoption is Adoption.BEGUN
@@ -239,7 +243,7 @@ def _nearest(path: Path) -> Path:
 async def about_databases(config: Config) -> AsyncIterator[Finding]:
     for name, url in zip(("data", "keystore", "guard"), _urls(config), strict=True):
         if missing := _missing_file(url):
-            yield fail(name, f"there is no {missing}", "run `gateway init`")
+            yield fail(name, f"there is no {missing}", _MADE_OR_PUT_BACK)
             continue
         async with open_database(name, url, connections=1) as database:
             try:
@@ -279,6 +283,11 @@ async def _about_schema(database: Database, name: str) -> Finding:
             return ok(name, "has this release's schema")
         case Standing.EXPANDED:
             return ok(name, "has a later release's schema, on which this one runs")
+        case Standing.EMPTY:
+            return fail(name, "has no tables", _MADE_OR_PUT_BACK)
+        case Standing.BETWEEN:
+            said = "lacks tables or columns of this release: a version between two releases made it"
+            return fail(name, said, "run the version that made it, or begin anew")
         case Standing.BEHIND:
             return fail(name, "is not at this release's schema", "run `gateway db upgrade`")
         case Standing.BEYOND:

@@ -108,16 +108,49 @@ async def test_nodes_that_upgrade_at_once_do_not_disturb_each_other(
     assert sorted(await asyncio.gather(node(), node(), node())) == [False, False, True]
 
 
-async def test_a_database_without_tables_is_behind_and_is_named(
+async def test_a_database_without_tables_is_named_as_new_or_lost(
     database: Database, keystore: Database
 ) -> None:
+    """Told to upgrade it, one would make an empty gateway beside the guard of a lost one."""
     await database_schema.upgrade_one(keystore, KEYSTORE)
 
     with pytest.raises(SchemaError) as caught:
         await database_schema.require_usable({"data": database, "keystore": keystore})
 
-    assert (caught.value.behind, caught.value.beyond) == (("data",), ())
-    assert "data; run `gateway db upgrade`" in str(caught.value)
+    assert "no tables of data: `gateway init`" in str(caught.value)
+    assert "`gateway restore DIR`" in str(caught.value)
+
+
+async def test_a_guard_without_tables_is_upgraded(database: Database, keystore: Database) -> None:
+    """No backup has it; `gateway restore` goes on from a new one."""
+    await database_schema.upgrade_one(keystore, KEYSTORE)
+
+    with pytest.raises(SchemaError) as caught:
+        await database_schema.require_usable({"guard": database, "keystore": keystore})
+
+    assert "guard; run `gateway db upgrade`" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "less",
+    ["DROP TABLE spent_stamp", "ALTER TABLE outbox DROP COLUMN reason"],
+    ids=["a table", "a column"],
+)
+async def test_tables_of_a_version_between_two_releases_are_refused(
+    database: Database, less: str
+) -> None:
+    """They have the revision of the release that was to come, and nothing would mend them."""
+    await database_schema.upgrade_one(database, DATA)
+    async with database.begin() as connection:
+        await connection.execute(text(less))
+
+    assert await database_schema.standing(database, DATA) is Standing.BETWEEN
+    for refused in (
+        database_schema.upgrade_one(database, DATA),
+        database_schema.require_usable({"data": database}),
+    ):
+        with pytest.raises(SchemaError, match="a version between two releases"):
+            await refused
 
 
 async def test_all_three_are_upgraded_from_the_configuration(

@@ -69,6 +69,16 @@ def test_a_keyring_of_another_gateway_fails(run: Run, folder: Path, tmp_path: Pa
 
 
 @pytest.mark.usefixtures("initialised")
+def test_a_lost_keyring_is_told_with_its_way_out_once(run: Run, folder: Path) -> None:
+    (folder / "var/keyring.json").unlink()
+
+    examined = run("doctor", "--json")
+
+    found = [one for one in examined.json if one["about"] == "keyring"]
+    assert str(found).count("restore its backup") == 1
+
+
+@pytest.mark.usefixtures("initialised")
 def test_a_keyring_that_another_init_made_fails(run: Run, folder: Path, tmp_path: Path) -> None:
     """Its epoch has the same number, and so has everything else in it."""
     ring = folder / "var/keyring.json"

@@ -10,6 +10,7 @@ import pytest
 from gateway.config import config
 from gateway.keyfiles import keyring
 from tests.support.commands import Run
+from tests.support.databases import Databases
 
 
 def test_init_makes_everything_and_repeating_it_makes_nothing(run: Run, folder: Path) -> None:
@@ -51,6 +52,29 @@ def test_a_lost_keyring_is_not_replaced_by_a_new_one(run: Run, folder: Path) -> 
     assert again.status == 1
     assert "restore its backup" in again.err
     assert not (folder / "var/keyring.json").exists()
+
+
+@pytest.mark.parametrize("lost", ["data", "keystore"])
+def test_beside_the_guard_of_a_gateway_that_lived_nothing_is_made(
+    run: Run, folder: Path, new_database_url: Databases, dialect: str, lost: str
+) -> None:
+    """A log that begins anew there is older than its guard: it would be taken for a backup."""
+    file = folder / "config.toml"
+    settings = config.load(file)
+    guard = new_database_url(dialect)
+    raw = file.read_text().replace("[audit]\n", f'[audit]\nguard_url = "{guard}"\n')
+    file.write_text(raw)
+    run("init")
+    urls = {"data": settings.storage.url, "keystore": settings.storage.keystore_url}
+    file.write_text(raw.replace(urls[lost], new_database_url(dialect)))
+
+    again = run("init")
+    upgraded = run("status")
+
+    assert (again.status, "made: " in again.err) == (1, False)
+    assert f"there are no tables of {lost}, but the guard holds" in again.err
+    assert "`gateway restore DIR`" in again.err
+    assert f"there are no tables of {lost}: `gateway init`" in upgraded.err
 
 
 def test_init_that_stopped_half_way_is_continued(run: Run, folder: Path) -> None:

@@ -111,6 +111,18 @@ def test_the_next_steps_name_every_address_and_the_key(tmp_path: Path) -> None:
         assert part in text
 
 
+def test_the_next_steps_are_typed_where_the_demo_was_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    made = Landing.of(configuration.load(demo.prepare(Path("var/demo"))), "http://127.0.0.1:8025")
+
+    text = next_steps(made, "http://127.0.0.1:8090", "cgw_key", Path("var/demo/config.toml"))
+
+    assert "defend $(ls var/demo/var/inbox/*.eml | tail -1)" in text
+    assert str(tmp_path) not in text
+
+
 def test_the_demos_form_speaks_every_language_that_there_is(tmp_path: Path) -> None:
     loaded = configuration.load(demo.prepare(tmp_path))
 
