@@ -22,7 +22,7 @@ def names(written: str) -> frozenset[str]:
 _RAW: Final = ("iframe", "noembed", "noframes", "script", "style", "textarea", "title", "xmp")
 _ATTRIBUTES: Final = (
     r"""(?:[\s/]*+[^\s/>][^\s/>=]*+"""
-    r"""(?:\s*+=\s*+(?:"[^"]*+"|'[^']*+'|[^\s>"'][^\s>]*+|(?=>))|(?!\s*+=)))*+[\s/]*+"""
+    r"""(?:\s*+=\s*+(?:"[^"]*+"|'[^']*+'|[^\s>"'][^\s>]*+|(?=>))|(?!\s*+=)))*[\s/]*+"""
 )
 _RAW_ELEMENTS: Final = "|".join(
     rf"<{name}(?=[\s/>]){_ATTRIBUTES}>.*?(?:</{name}(?=[\s/>])[^>]*+>?|\Z)" for name in _RAW
@@ -38,7 +38,7 @@ _TAG: Final = re.compile(
 )
 _IS_TAG: Final = re.compile(r"</?[a-z]", re.IGNORECASE | re.ASCII)
 _ATTRIBUTE: Final = re.compile(
-    r"""([^\s/>][^\s/>=]*+)(?:\s*+=\s*+(?:"([^"]*+)"|'([^']*+)'|([^\s>"'][^\s>]*+)))?+""", re.ASCII
+    r"""([^\s/>][^\s/>=]*+)(?:\s*+=\s*+(?:"([^"]*+)"|'([^']*+)'|([^\s>"'][^\s>]*+)))?""", re.ASCII
 )
 _ALLOWED: Final = names(
     "abbr align alt aria-hidden aria-label aria-labelledby aria-level background bgcolor border"

@@ -53,7 +53,7 @@ def _boundary(content_type: str) -> bytes:
 def _between(body: bytes, boundary: bytes) -> Iterator[bytes]:
     """What stands between two delimiters, up to the closing one, without which it was cut off."""
     # Possessive: an attempt that fails at a delimiter is not tried again in other ways.
-    line = re.compile(rb"(?:\A|\r?\n)--" + re.escape(boundary) + rb"(--)?+[ \t]*+(?:(?=\r?\n)|\Z)")
+    line = re.compile(rb"(?:\A|\r?\n)--" + re.escape(boundary) + rb"(--)?[ \t]*+(?:(?=\r?\n)|\Z)")
     begin: int | None = None
     for number, found in enumerate(line.finditer(body)):
         if number > MOST_PARTS:
