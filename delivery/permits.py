@@ -59,7 +59,7 @@ _SPEND = (
     .where(tuple_(permit.c.message, permit.c.attempt).in_(select(_HELD)))
     .where(leases.running(_OWNER, _NOW))
     .values(state=SPENT, spent_at=_NOW)
-    .returning(permit.c.id)
+    .returning(permit.c.id, permit.c.message, permit.c.attempt)
 )
 
 
@@ -140,7 +140,10 @@ async def spend(
         "worker": owner,
         "now": await clock.now(connection),
     }
-    return {name for (name,) in await straight.rows(connection, _SPEND, spent)}
+    # A row that was altered may name another's message, which is still this worker's.
+    meant = {(one.permit, one.message, one.attempt) for one in spendings}
+    found = {tuple(row) for row in await straight.rows(connection, _SPEND, spent)}
+    return {name for name, _, _ in found & meant}
 
 
 async def lapse(connection: AsyncConnection, attempts: Iterable[tuple[str, int]]) -> None:
