@@ -15,6 +15,7 @@ from delivery.hand import MOST, Hand
 
 T = TypeVar("T")
 
+_SOON: Final = 0.2  # seconds; where a claim brought all service mail there was, more may have come
 _FEW: Final = 4  # of fewer connections one kept free would be too much of them
 
 
@@ -50,6 +51,7 @@ class Lanes(Generic[T]):
         # Whether there is more, as far as the last claim showed: of service mail, and in all.
         self._full = {False: False, True: False}
         self._most = 0  # to be decided, where those in front only wait
+        self._asked = float("-inf")  # when it last claimed
         self.connections = 1
 
     def __iter__(self) -> Iterator[T]:
@@ -80,7 +82,11 @@ class Lanes(Generic[T]):
             return None
         could = self._marketing.is_low and (moving or (idle and self._room > 0))
         if could and not self._full[False]:
+            self._asked = now
             return Ask(self._marketing.share, marketing=True, most=self._most)
+        if not (self._full[False] or self.goes_on) and now < self._asked + _SOON:
+            return None
+        self._asked = now
         return Ask(self._service.share, marketing=False, most=self._most)
 
     @property

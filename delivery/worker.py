@@ -18,12 +18,12 @@ import structlog
 
 from delivery.desk import Composed, Desk, Ended, L, Parcel
 from delivery.errors import JournalError
-from delivery.hand import MOST
 from delivery.journal import Journal
 from delivery.lanes import Ask, Lanes
 from delivery.outcome import Ending, Kind, Phase, Reply
 from delivery.permits import Spending
 from delivery.pool import Pool
+from delivery.settling import Settling
 from delivery.transmission import Connection, transmit
 from storage.clock import elapsed
 from storage.errors import StorageAway
@@ -37,9 +37,7 @@ MARGIN = timedelta(milliseconds=500)
 COMMIT_WITHIN = 30.0
 IDLE = 0.25
 GATHER_SPENT = 0.01  # a statement costs as much for one permit as for twenty
-GATHER_ENDED = 0.25  # nobody waits for outcomes: the journal has them meanwhile
 HEARTBEAT = 30.0  # at the longest; a claim whose answer got lost is found by it
-PATIENCE = 10.0  # for a database that is away when this process is to end
 _UNBEGUN = Ending(Phase.GREETED)
 
 
@@ -68,14 +66,11 @@ class Worker(Generic[L]):
         pool.tell(self._wake.set)
         life = (pace.permit_ttl.total_seconds(), MARGIN.total_seconds())
         self._lanes = Lanes[Parcel[L]](*life, lambda one: one.kind is Kind.SERVICE)
-        self._held: set[tuple[str, int]] = set()  # attempts, from claim to written outcome
+        self._claims_from = -inf  # the moment; later than now once the database was away
         self._carriers: set[asyncio.Task[None]] = set()
         self._before_dot: set[asyncio.Task[None]] = set()
-        self._ended = {kind: asyncio.Queue[Ended[L] | None]() for kind in Kind}  # None: the last
+        self._settling = Settling(desk, self._journal)
         self._lost = False  # the lease, and with it the name
-        self._unsettled = False
-        self._unwritten = False  # there is an outcome that the database does not take
-        self._patient_until: float | None = None  # from the moment that it is to end
         self._journal_fails = False
         self.ready = False
 
@@ -95,9 +90,7 @@ class Worker(Generic[L]):
         self._end_soon()
 
     def _end_soon(self) -> None:
-        """Let the deadline run for what is left; a second reason to end does not prolong it."""
-        if self._patient_until is None:
-            self._patient_until = elapsed() + PATIENCE
+        self._settling.end_soon()
         self._wake.set()
 
     async def run(self) -> None:
@@ -113,23 +106,23 @@ class Worker(Generic[L]):
                 await self._run_once()
             if not self._lost or self._stopping.is_set():
                 return
-            self._lost = self._unsettled = self._unwritten = False
-            self._patient_until = None
+            self._lost = False
             self._journal = self._journals()
+            self._settling = Settling(self._desk, self._journal)
 
     async def _run_once(self) -> None:
         await self._start()
         try:
             async with asyncio.TaskGroup() as group:
                 heartbeat = group.create_task(self._keep_lease())
-                settling = [group.create_task(self._keep_settling(kind)) for kind in Kind]
+                settling = [group.create_task(self._settling.keep_on(kind)) for kind in Kind]
                 await self._deliver(group)
                 await self._drain()
                 await asyncio.wait(settling)
                 heartbeat.cancel()
         finally:
             self.ready = False
-        if self._lost or self._unsettled or self._unwritten:
+        if self._lost or not self._settling.is_whole:
             return  # the journal tells whoever comes next
         with suppress(StorageAway):  # the lease ends by itself
             await self._desk.leave(self.owner)
@@ -152,7 +145,7 @@ class Worker(Generic[L]):
             try:
                 if not await self._desk.renew(self.owner):
                     break
-                await self._desk.take_back(self.owner, self._held)
+                await self._desk.take_back(self.owner, self._settling.awaited)
             except StorageAway as error:
                 log.warning("lease_not_renewed", store=error.store)
         log.error("lease_lost", worker=self.owner)
@@ -160,6 +153,12 @@ class Worker(Generic[L]):
         self._end_soon()
 
     async def _deliver(self, group: asyncio.TaskGroup) -> None:
+        """Claim, and let connections carry; each beside the other.
+
+        A claim asks the database a dozen times. Connections that have carried
+        their number meanwhile would be missing until it has all its answers.
+        """
+        claiming: asyncio.Task[None] | None = None
         while not self.stopping:
             if not self._takes_lines():
                 self._end_unbegun(self._lanes.clear())
@@ -168,11 +167,18 @@ class Worker(Generic[L]):
             self._lanes.connections = self._pool.most
             # More connections than one only for more messages than those under way.
             connections = self._pool.take(None if self._lanes.has_more else 1)
-            if ask := self._lanes.ask(elapsed(), idle=bool(connections)):
-                await self._claim(ask)
+            if claiming is None or claiming.done():
+                ask = self._ask(idle=bool(connections))
+                claiming = None if ask is None else group.create_task(self._claim(ask))
             self._end_unbegun(self._lanes.late(elapsed()))
             self._man(group, connections)
             await self._pause(IDLE)
+        if claiming is not None:
+            await claiming
+
+    def _ask(self, *, idle: bool) -> Ask | None:
+        now = elapsed()
+        return None if now < self._claims_from else self._lanes.ask(now, idle=idle)
 
     def _man(self, group: asyncio.TaskGroup, connections: Sequence[Connection]) -> None:
         """Let idle connections carry what may be begun."""
@@ -204,11 +210,11 @@ class Worker(Generic[L]):
         except StorageAway as error:
             log.warning("claim_failed", store=error.store)
             self._lanes.none_came()
-            await self._pause(1.0)
+            self._claims_from = elapsed() + 1.0
             return
-        self._held.update((parcel.message, parcel.attempt) for parcel in claimed)
+        self._settling.expect(claimed)
         self._lanes.add(ask, claimed, began, claimed.others)
-        if self._lanes.goes_on:
+        if claimed or self._lanes.goes_on:
             self._wake.set()
 
     async def _pause(self, seconds: float) -> None:
@@ -239,7 +245,7 @@ class Worker(Generic[L]):
                     ended = await self._transmit(connection, parcel, mail, deadline)
                     self._before_dot.discard(task)
                 self._lanes.ended(parcel)
-                self._ended[parcel.kind].put_nowait(ended)
+                self._settling.add(ended)
                 if ended.aborted or not self._pool.fit(connection):
                     break
         finally:
@@ -279,7 +285,7 @@ class Worker(Generic[L]):
 
     def _end_unbegun(self, parcels: Sequence[Parcel[L]]) -> None:
         for parcel in parcels:
-            self._ended[parcel.kind].put_nowait(Ended(parcel, _UNBEGUN))
+            self._settling.add(Ended(parcel, _UNBEGUN))
 
     async def _drain(self) -> None:
         # One that was not begun yet would end without giving its connection back.
@@ -289,27 +295,7 @@ class Worker(Generic[L]):
         while self._carriers:
             await asyncio.wait(self._carriers)
         self._end_unbegun(self._lanes.clear())
-        for queue in self._ended.values():
-            queue.put_nowait(None)
-
-    async def _keep_settling(self, kind: Kind) -> None:
-        """Write outcomes in groups until the last: one takes a transaction as long as fifty.
-
-        Those of service mails at once, whatever a campaign's wait for: the proof
-        says that a mail was sent before somebody acted on it.
-        """
-        queue = self._ended[kind]
-        while True:
-            ended = [await queue.get()]
-            if ended[0] is not None and kind is Kind.MARKETING:
-                await asyncio.sleep(GATHER_ENDED)
-            while not queue.empty() and len(ended) < MOST:
-                ended.append(queue.get_nowait())
-            if known := [one for one in ended if one is not None]:
-                await self._settle(known)
-                self._held.difference_update((o.parcel.message, o.parcel.attempt) for o in known)
-            if None in ended:
-                return
+        self._settling.no_more_come()
 
     def _more_come(self, waiting: int) -> bool:
         """Whether others than those that wait may have a permit to spend soon."""
@@ -319,33 +305,6 @@ class Worker(Generic[L]):
         async with asyncio.timeout(COMMIT_WITHIN):  # or one that hangs holds up all that come later
             spent = await self._desk.spend(self.owner, spendings)
         return [one.permit in spent for one in spendings]
-
-    async def _settle(self, ended: Sequence[Ended[L]]) -> None:
-        """Write outcomes, however long the database is away: the journal keeps them meanwhile.
-
-        Who is to end does not wait for ever, nor anew for each group: what is
-        left then stays in the journal, and is replayed.
-        """
-        delay = 0.1
-        while not self._unsettled:
-            try:
-                lost = await self._desk.settle(self.owner, ended)
-            except StorageAway as error:
-                log.warning("outcomes_wait", store=error.store, waiting=len(ended))
-                patience = max(self._patience, 0.0)
-                self._unsettled = not patience
-                await asyncio.sleep(min(delay, patience))
-                delay = min(delay * 2, 5.0)
-            else:
-                parcels = [one.parcel for one in ended if one.parcel.message not in lost]
-                self._journal.settled((parcel.message, parcel.attempt) for parcel in parcels)
-                self._unwritten = self._unwritten or bool(lost)
-                return
-
-    @property
-    def _patience(self) -> float:
-        """Seconds that a database which is away is still waited for."""
-        return inf if self._patient_until is None else self._patient_until - elapsed()
 
     async def spend(self, parcel: Parcel[object]) -> bool:
         """Mark a permit spent, with whoever does so at the same time; no answer means no."""

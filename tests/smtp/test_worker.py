@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from delivery import journal as journal_module
+from delivery import settling
 from delivery import worker as worker_module
 from delivery.desk import Claimed, Composed, Ended, Parcel
 from delivery.journal import Journal
@@ -166,8 +167,8 @@ async def test_the_end_of_an_earlier_attempt_does_not_let_go_of_the_present_one(
 async def test_a_database_that_is_away_is_waited_for_once_not_once_for_each_group(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(worker_module, "PATIENCE", 0.5)
-    monkeypatch.setattr(worker_module, "MOST", 1)
+    monkeypatch.setattr(settling, "PATIENCE", 0.5)
+    monkeypatch.setattr(settling, "MOST", 1)
     desk = AwayDesk(islice(mails("ada"), 8))
     async with open_sink() as sink:
         async with working(desk, sink, tmp_path):
@@ -282,10 +283,10 @@ async def test_what_became_of_a_confirmation_is_written_beside_what_became_of_a_
     tmp_path: Path,
 ) -> None:
     """Else the proof that it was sent comes after somebody has acted on it."""
-    desk = BusyDesk(islice(mails("ada"), 2 * worker_module.MOST))
+    desk = BusyDesk(islice(mails("ada"), 2 * settling.MOST))
     async with open_sink() as sink, working(desk, sink, tmp_path, connections=4):
         try:
-            await until(lambda: len(sink.accepted) == 2 * worker_module.MOST)
+            await until(lambda: len(sink.accepted) == 2 * settling.MOST)
             desk.service = [replace(one, kind=Kind.SERVICE) for one in islice(mails("ask"), 3)]
             await until(lambda: len(desk.ended) == 3)
             first = list(desk.ended)
@@ -293,7 +294,7 @@ async def test_what_became_of_a_confirmation_is_written_beside_what_became_of_a_
             desk.takes.set()
 
     assert {one.parcel.kind for one in first} == {Kind.SERVICE}
-    assert len(desk.ended) == 2 * worker_module.MOST + 3
+    assert len(desk.ended) == 2 * settling.MOST + 3
 
 
 @dataclass
@@ -322,3 +323,44 @@ async def test_messages_that_only_wait_are_passed_without_a_pause_and_more_of_th
         await until(lambda: len(sink.accepted) == 3)
 
     assert desk.decided == [4, 8, 16, 32, 64, 128, 200, 200, 200, 148]
+
+
+@dataclass
+class SlowToClaim(YesDesk):
+    """The database takes its time with every claim but the first."""
+
+    claims: int = 0
+    answers: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def claim(
+        self, owner: str, wanted: int, *, marketing: bool = True, most: int = 0
+    ) -> Claimed:
+        self.claims += 1
+        if self.claims > 1:
+            await self.answers.wait()
+        return await super().claim(owner, wanted)
+
+
+async def test_connections_that_carried_their_number_are_replaced_while_a_claim_is_under_way(
+    tmp_path: Path,
+) -> None:
+    desk = SlowToClaim(islice(mails("ada"), 8))
+    one_at_a_time = {"connections": 1, "messages_per_connection": 1}
+    async with open_sink() as sink, working(desk, sink, tmp_path, **one_at_a_time):
+        await until(lambda: len(sink.accepted) == 4)
+        under_way = desk.claims
+        desk.answers.set()
+        await until(lambda: len(sink.accepted) == 8)
+
+    assert under_way == 2
+
+
+async def test_what_a_claim_brings_once_the_end_was_asked_for_is_not_begun(tmp_path: Path) -> None:
+    desk = SlowToClaim(islice(mails("ada"), 8))
+    async with open_sink() as sink, working(desk, sink, tmp_path) as worker:
+        await until(lambda: len(sink.accepted) == 4 and desk.claims == 2)
+        worker.stop()
+        desk.answers.set()
+
+    assert len(sink.accepted) == 4
+    assert [one.ending.phase for one in desk.ended[4:]] == [Phase.GREETED] * 4

@@ -65,12 +65,11 @@ def test_what_may_not_begin_any_more_is_taken_out(hand: Hand[int]) -> None:
     assert hand.take(1.5) == (5, 2.5)
 
 
-def test_it_is_low_at_half_a_claim(hand: Hand[int]) -> None:
+def test_it_is_low_with_three_quarters_of_a_claim_left(hand: Hand[int]) -> None:
     assert hand.is_low
     assert hand.add([1, 2, 3, 4], began=0.0)
     assert not hand.is_low
 
-    hand.take(0.1)
     hand.take(0.1)
 
     assert hand.is_low

@@ -146,3 +146,21 @@ def test_what_may_not_begin_any_more_is_taken_out_of_both(lanes: Lanes[str]) -> 
 
     assert lanes.late(TTL - MARGIN) == ["service1", "news1"]
     assert lanes.clear() == []
+
+
+def test_service_mail_alone_is_asked_for_now_and_then_unless_there_was_more_of_it(
+    lanes: Lanes[str],
+) -> None:
+    """Else every mail that is begun, with marketing at hand, asks the database for it."""
+    first = lanes.ask(0.0, idle=True)
+    claim(lanes, [f"news{n}" for n in range(200)], 0.0)
+    names(lanes, 0.0)
+
+    assert first == Ask(4, marketing=True)
+    assert lanes.ask(0.1, idle=False) is None
+    assert lanes.ask(0.22, idle=False) == Ask(4, marketing=False)
+    assert lanes.ask(0.24, idle=False) is None
+
+    claim(lanes, [f"service{n}" for n in range(4)], 0.24, marketing=False)
+    names(lanes, 0.24)
+    assert lanes.ask(0.25, idle=False) == Ask(8, marketing=False)
