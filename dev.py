@@ -25,6 +25,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 
 ROOT = os.path.dirname(os.path.abspath(__file__))
 VENV = os.path.join(ROOT, ".venv")
@@ -236,12 +237,34 @@ def environment():
 
 def run(command):
     """Run *command* to its end; Ctrl-C is its own to obey, and we wait until it has."""
-    process = subprocess.Popen(command, cwd=ROOT, env=environment())
+    return await_end(subprocess.Popen(command, cwd=ROOT, env=environment()))
+
+
+def await_end(process):
     while True:
         try:
             return process.wait()
         except KeyboardInterrupt:
             continue  # going now would leave it half-stopped, or kill it
+
+
+def run_beside(commands):
+    """Run all at once, for most use one processor; each says at its end what it has to say."""
+    with contextlib.ExitStack() as stack:
+        running = []
+        for command in commands:
+            said = stack.enter_context(tempfile.TemporaryFile())
+            options = {"stdout": said, "stderr": subprocess.STDOUT}
+            process = subprocess.Popen(command, cwd=ROOT, env=environment(), **options)
+            running.append((process, said))
+        failed = 0
+        for process, said in running:
+            status = await_end(process)
+            said.seek(0)
+            sys.stdout.write(said.read().decode(errors="replace"))
+            sys.stdout.flush()
+            failed = failed or status
+        return failed
 
 
 def release(build):
@@ -314,9 +337,12 @@ def main(arguments):
     ensure(level)
     if level == "release":
         return release(commands[0])
-    for command in commands:
-        runner = command if command[0].startswith(BIN) else [VPY, *command]
-        status = run([*runner, *arguments[1:]])
+    runners = [one if one[0].startswith(BIN) else [VPY, *one] for one in commands]
+    runners = [[*one, *arguments[1:]] for one in runners]
+    if arguments[0] == "check":
+        return run_beside(runners)
+    for command in runners:
+        status = run(command)
         if status:
             return status
     return 0
