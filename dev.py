@@ -6,6 +6,7 @@
     python3 dev.py check              format, lint, types, import contracts, unit tests
     python3 dev.py test [ARGS]        everything that needs only Python packages
     python3 dev.py test-wide [ARGS]   what needs Debian packages (browser, OpenDKIM, ...)
+    python3 dev.py test-both [ARGS]   these two in one run, as .ci/run has them
     python3 dev.py test-long [ARGS]   minutes of load, kills and statistics
     python3 dev.py bench [ARGS]       benchmarks
     python3 dev.py bench-peers        our worker beside nodemailer, Postfix and openssl
@@ -25,6 +26,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 
 ROOT = os.path.dirname(os.path.abspath(__file__))
 VENV = os.path.join(ROOT, ".venv")
@@ -33,6 +35,7 @@ VPY = os.path.join(BIN, "python.exe" if os.name == "nt" else "python")
 MINIMUM = (3, 11)
 CODE = ["storage", "audit", "consent", "delivery", "gateway", "templates/bundle", "tests", "dev.py"]
 PYTEST = ["-m", "pytest", "-q"]
+BESIDE = ["-n", "4", "--dist", "loadscope"]  # more than processors: many tests wait
 NARROW = [*PYTEST, "--ignore", "tests/browser"]  # which needs what only the wide tier installs
 TASKS = {
     "setup": ("run", []),
@@ -47,8 +50,9 @@ TASKS = {
             [*PYTEST, "-n", "2", "tests/unit", "tests/test_rules.py"],
         ],
     ),
-    "test": ("dev", [[*NARROW, "-m", "not wide and not long", "-n", "4", "--dist", "loadgroup"]]),
-    "test-wide": ("wide", [[*PYTEST, "-m", "wide", "-n", "2"]]),
+    "test": ("dev", [[*NARROW, "-m", "not wide and not long", *BESIDE]]),
+    "test-wide": ("wide", [[*PYTEST, "-m", "wide", *BESIDE]]),
+    "test-both": ("wide", [[*PYTEST, "-m", "not long", *BESIDE]]),
     "test-long": ("dev", [[*NARROW, "-m", "long and not wide"]]),
     "bench": ("dev", [["-m", "benchmarks"]]),
     "bench-peers": ("dev", [["-m", "benchmarks.peers"]]),
@@ -236,12 +240,34 @@ def environment():
 
 def run(command):
     """Run *command* to its end; Ctrl-C is its own to obey, and we wait until it has."""
-    process = subprocess.Popen(command, cwd=ROOT, env=environment())
+    return await_end(subprocess.Popen(command, cwd=ROOT, env=environment()))
+
+
+def await_end(process):
     while True:
         try:
             return process.wait()
         except KeyboardInterrupt:
             continue  # going now would leave it half-stopped, or kill it
+
+
+def run_beside(commands):
+    """Run all at once, for most use one processor; each says at its end what it has to say."""
+    with contextlib.ExitStack() as stack:
+        running = []
+        for command in commands:
+            said = stack.enter_context(tempfile.TemporaryFile())
+            options = {"stdout": said, "stderr": subprocess.STDOUT}
+            process = subprocess.Popen(command, cwd=ROOT, env=environment(), **options)
+            running.append((process, said))
+        failed = 0
+        for process, said in running:
+            status = await_end(process)
+            said.seek(0)
+            sys.stdout.write(said.read().decode(errors="replace"))
+            sys.stdout.flush()
+            failed = failed or status
+        return failed
 
 
 def release(build):
@@ -314,9 +340,12 @@ def main(arguments):
     ensure(level)
     if level == "release":
         return release(commands[0])
-    for command in commands:
-        runner = command if command[0].startswith(BIN) else [VPY, *command]
-        status = run([*runner, *arguments[1:]])
+    runners = [one if one[0].startswith(BIN) else [VPY, *one] for one in commands]
+    runners = [[*one, *arguments[1:]] for one in runners]
+    if arguments[0] == "check":
+        return run_beside(runners)
+    for command in runners:
+        status = run(command)
         if status:
             return status
     return 0

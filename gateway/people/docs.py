@@ -92,6 +92,11 @@ def prepare(app: web.Application) -> None:
     brand = Brand.neutral(app[PARTS].config)
     for name in ("docs", "docs_text"):
         _page(name, app[DOCUMENT], brand)
+    prepare_scripts()
+
+
+def prepare_scripts() -> None:
+    """What of it is the same for every configuration."""
     for name in _SCRIPTS:
         _script(name)
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import tempfile
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -111,8 +113,23 @@ async def make_site(directory: Path, origin: str = "", more: str = "") -> Site:
     loaded = configuration.load(config)
     folder = Folder(Path(loaded.delivery.inbox.folder))
     site = Site(f"http://{gateway}", f"http://{landing}", f"http://{inbox}", config, folder)
-    await asyncio.to_thread(site.command, "init")
+    await asyncio.to_thread(_initialise, site)
     return site
+
+
+@cache
+def _made() -> tempfile.TemporaryDirectory[str]:
+    """What `gateway init` made, once for each process; where one listens is in none of it."""
+    return tempfile.TemporaryDirectory(prefix="initialised-")
+
+
+def _initialise(site: Site) -> None:
+    theirs, ours = site.config.parent / "var", Path(_made().name) / "var"
+    if ours.exists():
+        shutil.copytree(ours, theirs)
+    else:
+        site.command("init")
+        shutil.copytree(theirs, ours)
 
 
 @asynccontextmanager

@@ -1,4 +1,4 @@
-"""Ctrl-C in `make run` reaches the gateway too: it must be left to drain."""
+"""`make run` leaves Ctrl-C to the gateway, which must drain; parts of `make check` run at once."""
 
 from __future__ import annotations
 
@@ -38,3 +38,19 @@ def test_ctrl_c_waits_until_the_command_has_ended() -> None:
     out, err = process.communicate(timeout=20)
 
     assert (out, err, process.returncode) == ("drained\n", "", 0)
+
+
+def test_parts_that_run_beside_each_other_say_each_its_own_and_one_that_fails_fails_all() -> None:
+    says = "import sys, time; time.sleep({0}); print({1!r}); sys.exit({2})"
+    parts = [says.format(0.3, "slow", 0), says.format(0, "fails", 3), says.format(0, "quick", 0)]
+    commands = [[sys.executable, "-c", one] for one in parts]
+
+    done = subprocess.run(
+        [sys.executable, "-c", f"import sys, dev; sys.exit(dev.run_beside({commands!r}))"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (done.stdout, done.returncode) == ("slow\nfails\nquick\n", 3)

@@ -210,6 +210,7 @@ def main() -> None:
     for module in _MODULES:
         importlib.import_module(module)
     importlib.import_module("gateway.http.pages").prepare()
+    importlib.import_module("gateway.people.docs").prepare_scripts()
     gc.freeze()  # or a first collection in each child would copy every page
     order = _Orders(socket.socket(fileno=int(sys.argv[1]))).serve()
     os.environ.clear()

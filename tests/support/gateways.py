@@ -16,7 +16,6 @@ import os
 import re
 import signal
 import subprocess
-import sys
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from email.message import EmailMessage
@@ -377,13 +376,12 @@ async def open_gateway(
             relay.wait(20)
 
 
-def _start_relay(log: Path, hold: Path) -> tuple[subprocess.Popen[bytes], int]:
-    command = [sys.executable, "-m", "tests.support.sink", "--port", "0", "--out", str(log)]
-    relay = subprocess.Popen(
-        [*command, "--hold", str(hold)],
-        cwd=_HERE,
-        stdout=subprocess.PIPE,
-    )
-    assert relay.stdout is not None
-    with relay.stdout:
-        return relay, int(relay.stdout.readline())
+def _start_relay(log: Path, hold: Path) -> tuple[Forked, int]:
+    command = ["--port", "0", "--out", str(log), "--hold", str(hold)]
+    reading, writing = os.pipe()
+    with os.fdopen(reading, "rb") as said, log.with_suffix(".log").open("ab") as wrong:
+        with os.fdopen(writing, "wb") as out:
+            relay = forking.start(
+                command, _HERE, environment(), out, wrong, module="tests.support.sink"
+            )
+        return relay, int(said.readline())
