@@ -100,7 +100,7 @@ class StoresLost(GatewayError):
 
     def __init__(self, stores: Sequence[str]) -> None:
         super().__init__(
-            f"there are no tables of {', '.join(stores)}, but the guard holds the checkpoints of a"
+            f"there is nothing in {', '.join(stores)}, but the guard holds the checkpoints of a"
             " log: a gateway lived here. `gateway restore DIR` puts a backup back; a new gateway"
             " needs a guard of its own"
         )

@@ -20,7 +20,7 @@ from alembic import command
 from alembic.config import Config as AlembicConfig
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Column, Connection, MetaData, String, Table, select, text, update
+from sqlalchemy import Column, Connection, MetaData, String, Table, exists, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 import audit.tables
@@ -153,6 +153,25 @@ async def is_empty(database: Database, schema: Schema) -> bool:
     """Say whether *schema* was never made in *database*."""
     async with database.read() as connection:
         return await connection.run_sync(_revision, schema) is None
+
+
+async def has_rows(connection: AsyncConnection, schema: Schema) -> bool:
+    """Say whether there is a row in any table of *schema*; those of an earlier release are fewer.
+
+    Tables alone are no gateway: `gateway db upgrade` makes them where all is lost.
+    """
+    there = await connection.run_sync(reflected)
+    for table in (table for metadata in schema.tables for table in metadata.tables):
+        if table in there and await connection.scalar(select(exists().select_from(there[table]))):
+            return True
+    return False
+
+
+def reflected(connection: Connection) -> Mapping[str, Table]:
+    """The tables that there are, as they are."""
+    metadata = MetaData()
+    metadata.reflect(connection)
+    return metadata.tables
 
 
 async def standing(database: Database, schema: Schema) -> Standing:
