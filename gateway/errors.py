@@ -58,7 +58,15 @@ class ConfigError(GatewayError):
 
 
 class KeyFileError(GatewayError):
-    """A file with keys is missing, open to others, damaged, or already there."""
+    """A file with keys is missing, open to others, damaged, or already there.
+
+    Apart for whoever says by themselves what to do: `gateway doctor` would say it twice.
+    """
+
+    def __init__(self, what: str, way_out: str = "") -> None:
+        super().__init__(f"{what}: {way_out}" if way_out else what)
+        self.what = what
+        self.way_out = way_out
 
 
 class SchemaError(GatewayError):
