@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from asyncpg import DataError, IntegrityConstraintViolationError
-from sqlalchemy import Table, text, types
+from sqlalchemy import MetaData, Table, text, types
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -121,9 +121,7 @@ async def _put(
             _check_head(head, store, path)
             await database_schema.drop(connection, store.schema)
             await database_schema.make(connection, store.schema, head["revision"])
-            filling = _Filling(
-                connection, await connection.run_sync(database_schema.reflected), path
-            )
+            filling = _Filling(connection, await connection.run_sync(_reflected), path)
             while "rows" not in (line := await _next(lines) or {"rows": -1}):
                 if isinstance(line, dict):
                     filling.begin(line)
@@ -150,6 +148,12 @@ async def _next(lines: Iterator[Any]) -> Any:
 def _check_head(head: Any, store: Store, path: Path) -> None:
     if not isinstance(head, dict) or head.get("store") != store or head.get("format") != FORMAT:
         raise BackupError(f"{path} does not begin as rows of the {store} store")
+
+
+def _reflected(connection: Any) -> Mapping[str, Table]:
+    metadata = MetaData()
+    metadata.reflect(connection)
+    return metadata.tables
 
 
 class _Filling:

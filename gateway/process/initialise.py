@@ -47,14 +47,14 @@ async def initialise(config: Config, clock: Clock) -> list[str]:
 
 async def _require_new_or_whole(data: Database, keys: Database, guard: Database) -> None:
     """Where something was published both had rows: without any they are lost, tables or not."""
-    if await database_schema.is_empty(guard, GUARD) or not await has_published(guard):
-        return
     lost = []
     for schema, store in ((DATA, data), (KEYSTORE, keys)):
         async with store.read() as connection:
             if not await database_schema.has_rows(connection, schema):
                 lost.append(schema.name)
-    if lost:
+    if not lost or await database_schema.is_empty(guard, GUARD):
+        return
+    if await has_published(guard):
         raise StoresLost(lost)
 
 

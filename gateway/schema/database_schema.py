@@ -20,7 +20,18 @@ from alembic import command
 from alembic.config import Config as AlembicConfig
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Column, Connection, MetaData, String, Table, exists, select, text, update
+from sqlalchemy import (
+    Column,
+    Connection,
+    MetaData,
+    String,
+    Table,
+    exists,
+    inspect,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 import audit.tables
@@ -160,18 +171,11 @@ async def has_rows(connection: AsyncConnection, schema: Schema) -> bool:
 
     Tables alone are no gateway: `gateway db upgrade` makes them where all is lost.
     """
-    there = await connection.run_sync(reflected)
-    for table in (table for metadata in schema.tables for table in metadata.tables):
-        if table in there and await connection.scalar(select(exists().select_from(there[table]))):
+    there = await connection.run_sync(lambda sync: inspect(sync).get_table_names())
+    for table in (table for metadata in schema.tables for table in metadata.tables.values()):
+        if table.name in there and await connection.scalar(select(exists().select_from(table))):
             return True
     return False
-
-
-def reflected(connection: Connection) -> Mapping[str, Table]:
-    """The tables that there are, as they are."""
-    metadata = MetaData()
-    metadata.reflect(connection)
-    return metadata.tables
 
 
 async def standing(database: Database, schema: Schema) -> Standing:
