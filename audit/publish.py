@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import bindparam, exists, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit import checkpoints, nodes, published, succession, tree
@@ -52,6 +52,13 @@ async def held_size(guard: Database, origin: str) -> int | None:
     async with guard.read() as connection:
         size: int | None = (await connection.execute(query)).scalar()
     return size
+
+
+async def has_published(guard: Database) -> bool:
+    """Whether the guard saw entries of any log; that of a log that was just begun saw none."""
+    async with guard.read() as connection:
+        query = select(exists().where(audit_guard.c.size > 0))
+        return bool((await connection.execute(query)).scalar_one())
 
 
 async def held_notes(guard: Database) -> list[str]:

@@ -58,7 +58,15 @@ class ConfigError(GatewayError):
 
 
 class KeyFileError(GatewayError):
-    """A file with keys is missing, open to others, damaged, or already there."""
+    """A file with keys is missing, open to others, damaged, or already there.
+
+    Apart for whoever says by themselves what to do: `gateway doctor` would say it twice.
+    """
+
+    def __init__(self, what: str, way_out: str = "") -> None:
+        super().__init__(f"{what}: {way_out}" if way_out else what)
+        self.what = what
+        self.way_out = way_out
 
 
 class SchemaError(GatewayError):
@@ -100,7 +108,7 @@ class StoresLost(GatewayError):
 
     def __init__(self, stores: Sequence[str]) -> None:
         super().__init__(
-            f"there are no tables of {', '.join(stores)}, but the guard holds the checkpoints of a"
+            f"there is nothing in {', '.join(stores)}, but the guard holds the checkpoints of a"
             " log: a gateway lived here. `gateway restore DIR` puts a backup back; a new gateway"
             " needs a guard of its own"
         )

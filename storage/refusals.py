@@ -43,6 +43,32 @@ _SQLITE: Final = {
     "SQLITE_CORRUPT": "its file is damaged",
     "SQLITE_IOERR": "its disk fails",
 }
+# What is done about a store that answered; of one that did not, it is to be started.
+_WAYS: Final = {
+    _POSTGRESQL["28P01"]: "mend its password",
+    _POSTGRESQL["28"]: "let it do so",
+    _POSTGRESQL["3D"]: "make it (CREATE DATABASE; docs/operations.md, Install)",
+    _POSTGRESQL["53100"]: "make room there",
+    _POSTGRESQL["53300"]: "let it have more (max_connections)",
+    _POSTGRESQL["53"]: "make room there",
+    _POSTGRESQL["55P03"]: "end that, and try again",
+    _POSTGRESQL["57P03"]: "wait for it",
+    _POSTGRESQL["57"]: "try again",
+    _POSTGRESQL["25006"]: "let it take them",
+    _POSTGRESQL["40"]: "try again",
+    _SQLITE["SQLITE_FULL"]: "make room there",
+    _SQLITE["SQLITE_CANTOPEN"]: "give it to the gateway's user",
+    _SQLITE["SQLITE_READONLY"]: "give it to the gateway's user",
+    _SQLITE["SQLITE_BUSY"]: "end that, and try again",
+    _SQLITE["SQLITE_NOTADB"]: "put its backup back",
+    _SQLITE["SQLITE_CORRUPT"]: "put its backup back",
+    _SQLITE["SQLITE_IOERR"]: "mend it",
+}
+
+
+def way_out(reason: str) -> str:
+    """What to do about a store that is away for that reason (`why`), if its setting is right."""
+    return _WAYS.get(reason, "start it")
 
 
 def is_away(error: DBAPIError) -> bool:

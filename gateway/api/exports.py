@@ -79,6 +79,7 @@ class PersonExport(Target):
     tags=("audit",),
 )
 async def get_export(request: web.Request) -> web.StreamResponse:
+    require_unbound(request)
     query = read_query(request, ExportQuery)
     taking = _taking(request, query)
     tries.require_a_turn(request)
@@ -148,8 +149,6 @@ def _exports(request: web.Request) -> Exports:
 def _taking(request: web.Request, query: ExportQuery) -> Taking:
     """Who takes what; raises `Invalid` for what makes no sense together."""
     form, extent = Form(query.format), Extent(query.scope)
-    if extent is Extent.AUTHORITY:
-        require_unbound(request)
     audit_files.check(form, extent, query.case)
     _check_locale(form, query.locale)
     return Taking(

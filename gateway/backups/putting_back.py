@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from asyncpg import DataError, IntegrityConstraintViolationError
-from sqlalchemy import MetaData, Table, exists, select, text, types
+from sqlalchemy import MetaData, Table, text, types
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -23,7 +23,6 @@ from gateway.backups import age, reading, stream
 from gateway.backups.manifest import FORMAT, Manifest, Store, StoreFile
 from gateway.errors import BackupError, TargetInUse
 from gateway.schema import database_schema
-from gateway.schema.database_schema import Schema
 from storage.database import open_database, sqlite_files
 from storage.honesty import RowKeys
 
@@ -89,19 +88,10 @@ async def standing(url: str, store: Store) -> Found | None:
         revision = await database_schema.revision(connection, store.schema)
         if revision is None:
             return None
-        if not await _any_row(connection, store.schema):
+        if not await database_schema.has_rows(connection, store.schema):
             return Found(revision, 0 if store is Store.DATA else None, rows=False)
         size = await audit_log.entries(connection) if store is Store.DATA else None
         return Found(revision, size, rows=True)
-
-
-async def _any_row(connection: AsyncConnection, schema: Schema) -> bool:
-    """In the tables that there are: those of an earlier release are fewer."""
-    there = await connection.run_sync(_reflected)
-    for table in (table for metadata in schema.tables for table in metadata.tables):
-        if table in there and await connection.scalar(select(exists().select_from(there[table]))):
-            return True
-    return False
 
 
 def _told(known: Manifest, found: Found) -> tuple[str, str]:

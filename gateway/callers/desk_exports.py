@@ -8,17 +8,19 @@ A piece is sealed in its place and with the export's name, so what opens as a wh
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
 
-from sqlalchemy import and_, delete, func, insert, not_, or_, select, tuple_, update
+from sqlalchemy import and_, exists, func, insert, not_, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consent.keys.vault import Compartment
+from gateway.callers import dropping
 from gateway.schema.tables import desk_export, desk_export_piece
+from storage import straight
 from storage.honesty import RowKeys
 from storage.locks import delete_free
 from storage.signed import SignedTable
@@ -30,7 +32,6 @@ KEPT: Final = timedelta(days=30)  # that there was one
 # Of who fetches it, renewed once half of it is over: a reader has two minutes for a piece.
 HANDING: Final = timedelta(minutes=6)
 _AT_ONCE: Final = 20
-_DROPPED: Final = 16  # pieces in one transaction: on SQLite everybody who writes waits for it
 TRIES: Final = 5  # then it comes to nothing: it may be what ends its makers
 _table: Final = desk_export
 
@@ -157,6 +158,15 @@ async def room_taken(connection: AsyncConnection) -> int:
     return int((await connection.execute(query)).scalar_one() or 0)
 
 
+# Made once: each process asks it twice a second.
+_ANY = select(exists().where(_table.c.state.in_((State.WAITS, State.MAKING))))
+
+
+async def any_to_make(connection: AsyncConnection) -> bool:
+    """Whether `take` may find one; also while another maker has all that there are."""
+    return any(found for (found,) in await straight.rows(connection, _ANY))
+
+
 async def take(connection: AsyncConnection, keys: RowKeys, maker: str, now: datetime) -> Job | None:
     """Take the next one to make: one that waits, or that its maker let go of by standing still.
 
@@ -198,7 +208,7 @@ async def clear(connection: AsyncConnection, job: Job) -> int | None:
     """
     if not await _by_maker(connection, job, {"pieces": 0, "size": 0}):
         return None
-    return await drop(connection, [job.id])
+    return await dropping.drop(connection, [job.id])
 
 
 async def beat(connection: AsyncConnection, job: Job, done: int, now: datetime) -> bool:
@@ -280,7 +290,7 @@ async def renew(connection: AsyncConnection, job: Job, now: datetime) -> bool:
 async def close(connection: AsyncConnection, job: Job) -> None:
     """Its reader has it, or went: nobody gets these bytes any more."""
     await _change(connection, _handed(job), {"maker": None, "lease_until": None})
-    await drop(connection, [job.id])
+    await dropping.drop(connection, [job.id])
 
 
 async def piece(connection: AsyncConnection, job: Job, n: int) -> bytes | None:
@@ -292,17 +302,6 @@ async def piece(connection: AsyncConnection, job: Job, n: int) -> bytes | None:
         desk_export_piece.c.export.in_(open_to_read), desk_export_piece.c.n == n
     )
     return (await connection.execute(query)).scalar()
-
-
-async def drop(connection: AsyncConnection, names: Sequence[str]) -> int:
-    """Delete some of the bytes, few enough that nobody waits for long; how many pieces it was."""
-    if not names:
-        return 0
-    key = tuple(desk_export_piece.primary_key.columns)
-    these = select(*key).where(among(desk_export_piece.c.export, names)).order_by(*key)
-    some = these.limit(_DROPPED).with_for_update(skip_locked=True)
-    done = await connection.execute(delete(desk_export_piece).where(tuple_(*key).in_(some)))
-    return done.rowcount
 
 
 async def let_go(
@@ -330,7 +329,7 @@ async def forget(connection: AsyncConnection, now: datetime) -> None:
     """Delete some of the bytes that nobody gets; after a month, that there were any."""
     late = and_(_table.c.state == State.READY, _table.c.ended_at <= now - LIFE)
     await connection.execute(update(_table).where(late).values(state=State.OVER))
-    await drop(connection, await ended(connection, now))
+    await dropping.drop(connection, await ended(connection, now))
     over = and_(_table.c.state.not_in((State.WAITS, State.MAKING)), _table.c.asked_at < now - KEPT)
     await delete_free(connection, _table, over)
 
@@ -380,7 +379,7 @@ async def _end(
     await connection.execute(
         update(_table).where(among(_table.c.id, those)).values(values | {"size": 0, "pieces": 0})
     )
-    await drop(connection, those)
+    await dropping.drop(connection, those)
     return bool(those)
 
 

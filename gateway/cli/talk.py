@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from gateway.config.config import Config
 
 T = TypeVar("T")
-INTERRUPTED: Final = 130  # as shells say it: 128 and the number of SIGINT
 _MOST_READ: Final = 16 * 1024 * 1024
 # By what says where each store is.
 _SETTINGS = {
@@ -109,15 +108,16 @@ def configuration(context: typer.Context) -> Config:
 
 
 def run(work: Coroutine[Any, Any, T], level: int = logging.WARNING) -> T:
-    """Run a command's work, its log lines from *level* on stderr; ctrl-c ends it."""
+    """Run a command's work, its log lines from *level* on stderr.
+
+    Ctrl-C ends it by a `KeyboardInterrupt`, for which typer exits with what
+    `gateway/__main__.py` does.
+    """
     from gateway.watch import logs
 
     logs.configure(level=level)
-    try:
-        with asyncio.Runner(loop_factory=loop_factory()) as runner:
-            return runner.run(work)
-    except KeyboardInterrupt:
-        raise typer.Exit(INTERRUPTED) from None
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
+        return runner.run(work)
 
 
 def agrees(question: str) -> bool:
@@ -219,14 +219,14 @@ def explain(error: Exception) -> str:
     from gateway.errors import ConfigError, GatewayError
     from gateway.watch.logs import place_of
     from storage.errors import StorageAway, StorageError
-    from storage.refusals import why
+    from storage.refusals import way_out, why
 
     if isinstance(error, ExceptionGroup):
         return explain(error.exceptions[0])  # the first to fail ended the others
     if isinstance(error, ConfigError):
         return "\n".join(["The configuration is not usable:", *error.problems])
     if isinstance(error, StorageAway) and error.store in _SETTINGS:
-        return f"gateway: {error}; start it, or mend {_SETTINGS[error.store]}"
+        return f"gateway: {error}; {way_out(error.why)}, or mend {_SETTINGS[error.store]}"
     if isinstance(error, GatewayError | StorageError | AuditError | DeliveryError):
         return f"gateway: {error}"
     if isinstance(error, DBAPIError) and (said := why(error)):

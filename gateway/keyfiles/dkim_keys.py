@@ -74,7 +74,8 @@ def _named(signer: Signer) -> tuple[str, str, str]:
 def _signer(config: Config, domain: str) -> Signer:
     found = _keys(config, domain)
     if not found:
-        raise KeyFileError(f"there is no DKIM key for {domain}; `gateway init` makes one")
+        way_out = "restore its backup; for a new sender `gateway init` makes one"
+        raise KeyFileError(f"there is no DKIM key for {domain}", way_out)
     newest = found[-1]
     return Signer(domain, newest.stem, private(newest), _rewritten(config))
 
@@ -84,7 +85,7 @@ def private(path: Path) -> SigningKey:
     try:
         return SigningKey.load(Secret(key_files.read(path)))
     except SigningError:
-        raise KeyFileError(f"{path} holds no key that can sign") from None
+        raise KeyFileError(f"{path} holds no key that can sign", "put its backup back") from None
 
 
 def _rewritten(config: Config) -> Sequence[str]:

@@ -71,7 +71,9 @@ def _read_variable(variable: Variable) -> bytes:
     try:
         return os.environ[variable.name].encode()
     except KeyError:
-        raise KeyFileError(f"{variable} is not set; it holds what `gateway init` writes") from None
+        raise KeyFileError(
+            f"{variable} is not set", "it holds what `gateway init` writes"
+        ) from None
 
 
 def _read_file(path: Path) -> bytes:
@@ -80,12 +82,12 @@ def _read_file(path: Path) -> bytes:
         content = path.read_bytes()
     except FileNotFoundError:
         raise KeyFileError(
-            f"there is no {path}: restore its backup; for a new gateway `gateway init` makes it"
+            f"there is no {path}", "restore its backup; for a new gateway `gateway init` makes it"
         ) from None
     except OSError as error:
-        raise KeyFileError(f"cannot read {path}: {error.strerror}") from None
+        raise KeyFileError(f"cannot read {path}: {error.strerror}", "give it to us") from None
     # A mounted secret is somebody else's, who lets the group of this process read it.
     others = 0o077 if seen.st_uid == os.geteuid() else 0o037
     if os.name == "posix" and stat.S_IMODE(seen.st_mode) & others:
-        raise KeyFileError(f"{path} is open to other users; chmod 600 it")
+        raise KeyFileError(f"{path} is open to other users", "chmod 600 it")
     return content

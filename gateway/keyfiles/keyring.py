@@ -107,8 +107,8 @@ def load(path: Path | Variable) -> Keyring:
     except (ValueError, KeyError, TypeError, AttributeError, NoteError):
         # The reason could quote the file.
         raise KeyFileError(
-            f"{path} is no keyring of this release, or is damaged: see keys.keyring_file, or put"
-            " the newest copy of it back"
+            f"{path} is no keyring of this release, or is damaged",
+            "see keys.keyring_file, or put the newest copy of it back",
         ) from None
 
 
@@ -117,11 +117,11 @@ def current(path: Path | Variable) -> Keyring:
     keyring = load(path)
     if keyring.adoption is Adoption.WAITS:
         raise KeyFileError(
-            f"{path} is of the first release: run `gateway db upgrade`,"
-            " or copy the keyring that it wrote on another machine"
+            f"{path} is of the first release",
+            "run `gateway db upgrade`, or copy the keyring that it wrote on another machine",
         )
     if keyring.adoption is Adoption.BEGUN:
-        raise KeyFileError(f"{path} has rows that are not signed yet: run `gateway db upgrade`")
+        raise KeyFileError(f"{path} has rows that are not signed yet", "run `gateway db upgrade`")
     return keyring
 
 

@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack
 
 from audit import public, successor
 from audit.log import Log
-from audit.publish import Publisher, held_notes
+from audit.publish import Publisher, has_published
 from consent.keys import epochs
 from gateway.config.config import Config
 from gateway.config.fields import Variable
@@ -39,16 +39,22 @@ async def initialise(config: Config, clock: Clock) -> list[str]:
         changed = await database_schema.upgrade(config)
         made += [f"tables of the {name} schema" for name, new in changed.items() if new]
         await belonging.require_own(config, ring, keys)
-        made += await _open_log(config, ring, data, guard, clock)
+        # Before anything is published: then both have rows, and one without any was lost.
         await epochs.install(keys, RowKeys(ring.rows), ring.active_kek, clock.wall())
+        made += await _open_log(config, ring, data, guard, clock)
         return made
 
 
 async def _require_new_or_whole(data: Database, keys: Database, guard: Database) -> None:
-    """The guard is made last: where it holds something, there were tables, and they are lost."""
-    stores = {"data": (data, DATA), "keystore": (keys, KEYSTORE)}
-    lost = [name for name, one in stores.items() if await database_schema.is_empty(*one)]
-    if lost and not await database_schema.is_empty(guard, GUARD) and await held_notes(guard):
+    """Where something was published both had rows: without any they are lost, tables or not."""
+    lost = []
+    for schema, store in ((DATA, data), (KEYSTORE, keys)):
+        async with store.read() as connection:
+            if not await database_schema.has_rows(connection, schema):
+                lost.append(schema.name)
+    if not lost or await database_schema.is_empty(guard, GUARD):
+        return
+    if await has_published(guard):
         raise StoresLost(lost)
 
 

@@ -355,7 +355,7 @@ async def _listening(process: Process, health: Health, place: Place) -> AsyncIte
 def _lookout(process: Process, health: Health) -> Lookout:
     parts = process.parts
     eyes = Eyes(parts.data, parts.keystore, parts.clock, parts.log.macs, parts.lookup)
-    return Lookout(eyes, Here(health.failing, process.trouble), process.counted)
+    return Lookout(eyes, Here(health.failing, process.trouble, process.stopping), process.counted)
 
 
 @asynccontextmanager

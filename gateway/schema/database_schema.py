@@ -20,7 +20,18 @@ from alembic import command
 from alembic.config import Config as AlembicConfig
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Column, Connection, MetaData, String, Table, select, text, update
+from sqlalchemy import (
+    Column,
+    Connection,
+    MetaData,
+    String,
+    Table,
+    exists,
+    inspect,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 import audit.tables
@@ -153,6 +164,18 @@ async def is_empty(database: Database, schema: Schema) -> bool:
     """Say whether *schema* was never made in *database*."""
     async with database.read() as connection:
         return await connection.run_sync(_revision, schema) is None
+
+
+async def has_rows(connection: AsyncConnection, schema: Schema) -> bool:
+    """Say whether there is a row in any table of *schema*; those of an earlier release are fewer.
+
+    Tables alone are no gateway: `gateway db upgrade` makes them where all is lost.
+    """
+    there = await connection.run_sync(lambda sync: inspect(sync).get_table_names())
+    for table in (table for metadata in schema.tables for table in metadata.tables.values()):
+        if table.name in there and await connection.scalar(select(exists().select_from(table))):
+            return True
+    return False
 
 
 async def standing(database: Database, schema: Schema) -> Standing:

@@ -6,11 +6,12 @@ record stands, is one, and lets not everybody in is what can be told.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
 from delivery import dkim
+from delivery.dkim import Signer
 from delivery.errors import SigningError
 from gateway.config.config import Config, Sender
 from gateway.errors import KeyFileError
@@ -26,10 +27,9 @@ _GONE: Final = ("pct", "rf", "ri")  # tags of RFC 7489 that nobody reads any mor
 def about_dkim(config: Config, resolver: Resolver) -> Iterator[Finding]:
     try:
         signers = dkim_keys.load(config)
-        for signer in signers.values():
-            dkim.probe(signer)
-    except (KeyFileError, SigningError) as error:
-        yield fail("dkim", str(error), "run `gateway init`, or restore the key's backup")
+        _probe(signers.values())
+    except KeyFileError as error:
+        yield fail("dkim", error.what, error.way_out)
         return
     yield ok("dkim", f"every sender signs ({len(signers)}), and dkimpy verifies it")
     if config.delivery.transport == "inbox":
@@ -44,6 +44,14 @@ def about_dkim(config: Config, resolver: Resolver) -> Iterator[Finding]:
         said = f"{one.record.name} waits to sign, and is {'' if one.seen else 'not '}published"
         fix = "publish what `gateway dkim show` prints, then run `gateway dkim rotate`"
         yield warn("dkim", said, fix)
+
+
+def _probe(signers: Iterable[Signer]) -> None:
+    try:
+        for signer in signers:
+            dkim.probe(signer)
+    except SigningError as error:
+        raise KeyFileError(str(error), "put the backup of its key back") from None
 
 
 def _about_record(record: dkim_keys.Record, published: Sequence[str] | None) -> Finding:

@@ -45,6 +45,7 @@ from storage import files
 from storage.clock import DatabaseClock
 from storage.database import Database, open_database, sqlite_files
 from storage.errors import StorageAway
+from storage.refusals import way_out
 
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 _GIB = 1 << 30
@@ -137,10 +138,7 @@ def about_keyring(config: Config) -> Iterator[Finding]:
     try:
         ring = keyring.load(path)
     except KeyFileError as error:
-        lost = isinstance(path, Path) and not path.exists()
-        # The error has the way out in itself, which would be said twice.
-        said = f"there is no {path}" if lost else str(error)
-        yield fail("keyring", said, "restore its backup, or run `gateway init` if it is new")
+        yield fail("keyring", error.what, error.way_out)
         return
     if ring.adoption is not Adoption.DONE:
         begun = ring.adoption is Adoption.BEGUN
@@ -257,7 +255,7 @@ async def about_databases(config: Config) -> AsyncIterator[Finding]:
                         yield finding
             except StorageAway as away:
                 said = "the database cannot be used" + (f": {away.why}" if away.why else "")
-                yield fail(name, said, f"start it, let us in, or mend its URL ({_SETTINGS[name]})")
+                yield fail(name, said, f"{way_out(away.why)}, or mend its URL ({_SETTINGS[name]})")
 
 
 async def _about_rows(config: Config, database: Database, name: str) -> list[Finding]:

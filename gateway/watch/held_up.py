@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -74,6 +75,7 @@ class Here:
 
     lacking: Callable[[], Awaitable[Sequence[str]]]  # what `/readyz` names
     trouble: Callable[[], RelayAway | None]  # how its last try to reach the relay ended
+    ending: asyncio.Event = field(default_factory=asyncio.Event)  # then its worker ends in order
 
 
 @dataclass
@@ -92,7 +94,7 @@ class Lookout:
         beside = Facts(
             now=self.eyes.clock.wall(),
             away=[one for one in lacking if one != "worker"],
-            stopped="worker" in lacking,
+            stopped="worker" in lacking and not self.here.ending.is_set(),
             # Without what it said: that is for a terminal alone.
             relay=None if trouble is None else RelayAway(trouble.problem, trouble.code),
         )

@@ -114,7 +114,9 @@ async def statuses(app: App) -> dict[str, int]:
 
 
 async def subject_of(app: App, email: str) -> str:
-    return await app.subject(email)
+    subject = await app.subject(email)
+    assert subject is not None
+    return subject
 
 
 async def lose_keys(app: App, email: str = ADA) -> Sequence[dict[str, Any]]:

@@ -16,7 +16,7 @@ from sqlalchemy import delete, select, update
 
 from audit import trail
 from audit.kinds import Kind
-from consent import tables
+from consent import service_mails, tables
 from consent.re_permission import ANSWER_WITHIN, PAUSE
 from consent.sign_ups import RE_PERMISSION
 from delivery.tables import outbox
@@ -330,8 +330,7 @@ async def test_two_operators_at_once_and_one_who_does_it_again_ask_each_person_o
     async with started(app) as one, start_app(one.parts.config, app.parts.clock) as two:
         stopped = await begin(one, text)
         assert await stopped.some()  # its process ends here
-        told = await asyncio.gather(ask(one, text), ask(two, text))
-        told.append(await ask(two, text))
+        told = [*await asyncio.gather(ask(one, text), ask(two, text)), await ask(two, text)]
         mails = Counter(mail.to for mail in await one.send_due())
 
     assert mails == dict.fromkeys(people, 1)
@@ -349,7 +348,7 @@ async def test_what_fails_in_the_middle_asks_nobody_and_is_made_up_for(
             raise ZeroDivisionError
 
         with monkeypatch.context() as patched:
-            patched.setattr(ask_anew.service_mails, "add", away)
+            patched.setattr(service_mails, "add", away)
             told = await ask(again, text)
         assert (told.asked, told.left) == (0, 2)
         assert await again.send_due() == []

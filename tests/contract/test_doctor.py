@@ -79,6 +79,18 @@ def test_a_lost_keyring_is_told_with_its_way_out_once(run: Run, folder: Path) ->
 
 
 @pytest.mark.usefixtures("initialised")
+def test_a_lost_dkim_key_is_told_with_its_way_out_once(run: Run, folder: Path) -> None:
+    for key in (folder / "var/dkim").rglob("*.pem"):
+        key.unlink()
+
+    examined = run("doctor", "--json")
+
+    (found,) = (one for one in examined.json if one["about"] == "dkim")
+    assert found["text"] == "there is no DKIM key for acme.example"
+    assert str(found).count("gateway init") == 1
+
+
+@pytest.mark.usefixtures("initialised")
 def test_a_keyring_that_another_init_made_fails(run: Run, folder: Path, tmp_path: Path) -> None:
     """Its epoch has the same number, and so has everything else in it."""
     ring = folder / "var/keyring.json"

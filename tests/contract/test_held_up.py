@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
@@ -107,6 +108,23 @@ async def test_a_lookout_tells_metric_and_log_once_and_never_what_a_relay_said(a
     await lookout.look()
     assert "mail_moves" in lines.getvalue()
     assert "gateway_hindered{" not in app.metrics()
+
+
+@pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
+async def test_a_worker_that_ends_in_order_is_no_reason_why_mail_waits(app: App) -> None:
+    """Ctrl-C would write a warning, and a drain of minutes would raise the alert."""
+    ending = asyncio.Event()
+
+    async def lacking() -> Sequence[str]:
+        return ["worker"]
+
+    lookout = Lookout(eyes_of(app), Here(lacking, lambda: None, ending), app.counted)
+    await lookout.look()
+    stopped = [one.why for one in lookout.told]
+    ending.set()
+    await lookout.look()
+
+    assert (stopped, [one.why for one in lookout.told]) == (["worker_stopped"], [])
 
 
 async def _none() -> Sequence[str]:

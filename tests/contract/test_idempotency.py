@@ -10,6 +10,7 @@ from sqlalchemy import func, select
 
 from gateway.callers import idempotency
 from gateway.callers.idempotency import Clash, Name, Remembered, Ticket
+from gateway.schema import tables
 from gateway.schema.tables import metadata
 from storage.database import Database
 from storage.keysets import Key, KeySet, KeyState
@@ -223,7 +224,7 @@ async def test_old_answers_are_purged(data: Database, clock: SteppedClock) -> No
 
     async with data.begin() as connection:
         purged = await idempotency.purge(connection, clock.wall())
-        table = idempotency.idempotency
+        table = tables.idempotency
         left = (await connection.execute(select(func.count()).select_from(table))).scalar_one()
 
     assert (purged, left) == (1, 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import stat
 from pathlib import Path
 
@@ -9,8 +10,12 @@ import pytest
 
 from gateway.config import config
 from gateway.keyfiles import keyring
+from tests.support import forking
 from tests.support.commands import Run
 from tests.support.databases import Databases
+from tests.support.gateways import environment
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_init_makes_everything_and_repeating_it_makes_nothing(run: Run, folder: Path) -> None:
@@ -54,9 +59,10 @@ def test_a_lost_keyring_is_not_replaced_by_a_new_one(run: Run, folder: Path) -> 
     assert not (folder / "var/keyring.json").exists()
 
 
+@pytest.mark.parametrize("upgraded", [False, True], ids=["no tables", "tables without a row"])
 @pytest.mark.parametrize("lost", ["data", "keystore"])
 def test_beside_the_guard_of_a_gateway_that_lived_nothing_is_made(
-    run: Run, folder: Path, new_database_url: Databases, dialect: str, lost: str
+    run: Run, folder: Path, new_database_url: Databases, dialect: str, lost: str, upgraded: bool
 ) -> None:
     """A log that begins anew there is older than its guard: it would be taken for a backup."""
     file = folder / "config.toml"
@@ -68,13 +74,15 @@ def test_beside_the_guard_of_a_gateway_that_lived_nothing_is_made(
     urls = {"data": settings.storage.url, "keystore": settings.storage.keystore_url}
     file.write_text(raw.replace(urls[lost], new_database_url(dialect)))
 
+    looked = run("status")
+    if upgraded:
+        run("db", "upgrade")
     again = run("init")
-    upgraded = run("status")
 
     assert (again.status, "made: " in again.err) == (1, False)
-    assert f"there are no tables of {lost}, but the guard holds" in again.err
+    assert f"there is nothing in {lost}, but the guard holds" in again.err
     assert "`gateway restore DIR`" in again.err
-    assert f"there are no tables of {lost}: `gateway init`" in upgraded.err
+    assert f"there are no tables of {lost}: `gateway init`" in looked.err
 
 
 def test_init_that_stopped_half_way_is_continued(run: Run, folder: Path) -> None:
@@ -82,6 +90,25 @@ def test_init_that_stopped_half_way_is_continued(run: Run, folder: Path) -> None
 
     assert run("init").status == 0
     assert run("api-key", "list").status == 0
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "INSERT INTO kek_epoch",
+        "INSERT INTO audit_guard",
+        "INSERT INTO audit_p",
+        "UPDATE audit_guard",
+    ],
+)
+def test_init_that_was_killed_is_continued(run: Run, folder: Path, words: str) -> None:
+    """Also where the guard was made already, which alone is no gateway that lived."""
+    command = [f"before:{words}", "--config", str(folder / "config.toml"), "init"]
+    killed = forking.run(command, ROOT, environment(), module="tests.support.killed")
+
+    assert killed.returncode == -signal.SIGKILL
+    assert run("init").status == 0
+    assert run("audit", "verify").status == 0
 
 
 def test_in_an_empty_folder_it_writes_a_configuration_and_then_all_the_rest(

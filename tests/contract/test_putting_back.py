@@ -361,8 +361,8 @@ async def test_rows_that_somebody_planted_go_into_the_backup_and_come_back(
             for urls in (places(embedded), new)
         ]
         assert both[0].execute(query).fetchall() == both[1].execute(query).fetchall()
-        for one in both:
-            one.close()
+        for copy in both:
+            copy.close()
     elsewhere = {Store.DATA: new_database_url("postgresql")}
     with pytest.raises(BackupError, match="rows of subject cannot stand in its tables"):
         await put_back(backup, elsewhere, embedded.parts.rows)

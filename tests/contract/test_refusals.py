@@ -13,7 +13,7 @@ from sqlalchemy import text
 from gateway.cli.talk import explain
 from storage.database import open_database
 from storage.errors import StorageAway
-from storage.refusals import why
+from storage.refusals import way_out, why
 from tests.support.postgres import Postgres, postgres
 
 
@@ -56,6 +56,15 @@ async def test_postgresql_says_why_it_lets_us_not_in(strict: Postgres) -> None:
         "there is no database of that name",
         "No such file or directory",
     ]
+
+
+async def test_a_database_that_was_never_made_is_to_be_made_and_not_started(
+    strict: Postgres,
+) -> None:
+    reason = await refusal(f"postgresql://postgres@/no_such?host={strict.socket}")
+
+    assert way_out(reason).startswith("make it (CREATE DATABASE")
+    assert way_out("Connection refused") == way_out("") == "start it"
 
 
 async def test_what_a_user_may_not_do_is_no_bug_of_ours(strict: Postgres) -> None:

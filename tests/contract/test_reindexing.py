@@ -139,8 +139,8 @@ async def test_who_is_erased_or_cannot_be_read_meanwhile_gets_no_row(app: App) -
     assert await ending._write(opened) == 1
 
     async with app.parts.data.read() as connection:
-        rows = await connection.execute(select(index.c.subject).where(index.c.kid == 2))
-        assert set(rows.scalars()) == {cleo}
+        under = await connection.execute(select(index.c.subject).where(index.c.kid == 2))
+        assert set(under.scalars()) == {cleo}
     await app.tick()
     app.step(A_DAY_LATER)
     await keep(node, NOTHING_LEFT)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import pytest
 
@@ -142,7 +142,7 @@ async def _sign_up_until_refused(gateway: Gateway, texts: list[str]) -> tuple[li
     return acknowledged, statuses
 
 
-async def _sent(gateway: Gateway, key: str, messages: list[str]) -> dict[str, dict[str, object]]:
+async def _sent(gateway: Gateway, key: str, messages: list[str]) -> dict[str, dict[str, Any]]:
     """Let the minutes pass that a broken-off try waits, until all are sent."""
     async with asyncio.timeout(60):
         while True:

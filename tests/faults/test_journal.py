@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import random  # noqa: TID251
 import resource
@@ -125,13 +126,13 @@ def test_a_journal_released_by_another_is_passed_over(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Journal.create(tmp_path, OWNER).close()
-    lock = module.fcntl.flock
+    lock = fcntl.flock
 
     def released_meanwhile(descriptor: int, how: int) -> None:
         file_of(tmp_path).unlink()
         lock(descriptor, how)
 
-    monkeypatch.setattr(module.fcntl, "flock", released_meanwhile)
+    monkeypatch.setattr(fcntl, "flock", released_meanwhile)
 
     assert list(replayable(tmp_path)) == []
 
@@ -348,7 +349,7 @@ def test_what_cannot_be_written_anew_stays_as_it_is(
             journal.dot(f"msg_{number}", 1)
         before = file_of(tmp_path).read_bytes()
         with monkeypatch.context() as patched:
-            patched.setattr(files.os, step, refuse)
+            patched.setattr(os, step, refuse)
             journal.settled([("msg_0", 1)])
         assert file_of(tmp_path).read_bytes() == before
 
@@ -394,12 +395,12 @@ module._CUT_AFTER = 100
 journal = module.Journal.create(directory, owner)
 for number in range(9):
     journal.dot(f"msg_{number}", 1)
-real = getattr(files if step.startswith("_") else files.os, step)
+real = getattr(files if step.startswith("_") else os, step)
 def die(*arguments, **more):
     if when == "after":
         real(*arguments, **more)
     os.kill(os.getpid(), signal.SIGKILL)
-setattr(files if step.startswith("_") else files.os, step, die)
+setattr(files if step.startswith("_") else os, step, die)
 journal.settled((f"msg_{number}", 1) for number in range(5))
 journal.dot("msg_9", 1)
 """

@@ -15,7 +15,7 @@ from consent.shown_tables import specimen
 from delivery import template_files
 from gateway.callers.api_keys import Scope
 from gateway.config.config import OwnTemplates
-from gateway.flows.proving import verify
+from gateway.flows.proving import registry
 from tests.support.apps import App, open_app, start_app
 from tests.support.calls import GRACE, call, message
 from tests.support.campaigns import expand
@@ -226,7 +226,7 @@ async def test_a_version_that_somebody_altered_by_sql_is_not_sent(
 
     _, seen = await call(owning, key, "GET", f"/v1/messages/{queued['message_id']}")
     assert (mails, seen["status"]) == ([], "failed")
-    found = [doubt async for doubt in verify.registry.doubts(owning.parts.data, owning.parts.log)]
+    found = [doubt async for doubt in registry.doubts(owning.parts.data, owning.parts.log)]
     assert any("specimen" in one for one in found) == (how != "deleted")
     # Whoever hands in the next one puts it back.
     await call(owning, key, "POST", "/v1/messages", using(first_name="Ada"))

@@ -126,6 +126,14 @@ async def test_an_export_is_made_aside_and_fetched_once_which_is_told_once(app: 
     assert (await verify(app.parts)).rows == []
 
 
+async def test_who_has_nothing_to_make_waits_for_nobody_who_writes(app: App) -> None:
+    """And keeps nobody waiting: on SQLite one writes at a time."""
+    async with app.parts.data.begin() as connection, asyncio.timeout(5):
+        await app.parts.clock.now(connection)
+
+        assert await maker(app).work_off() == 0
+
+
 async def test_a_page_that_may_stay_as_it_is_does_not_look_again_by_itself(app: App) -> None:
     sitting = await sit(app)
     await sitting.post("/dpo/log/export", format="jsonl")

@@ -54,7 +54,9 @@ MESSAGE = {
 )
 async def send(request: web.Request) -> web.Response:
     message = await read_json(request, MessageRequest)
-    return answer(MessageAccepted(message_id=request[CALLER].name + message.purpose), 202)
+    return answer(
+        MessageAccepted(message_id=request[CALLER].name + message.purpose, warnings=[]), 202
+    )
 
 
 @endpoint(

@@ -10,7 +10,7 @@ import pytest
 from openapi_schema_validator import OAS31Validator
 from openapi_spec_validator import validate
 
-from gateway.api.messages import Content
+from gateway.api.contents import Content
 from gateway.api.targets import Target
 from gateway.api.withdrawals import WithdrawalRequest
 from gateway.http.endpoints import Endpoint

@@ -37,13 +37,21 @@ def samples() -> list[tuple[str, dict[str, str], bytes, bool]]:
     body, now = webhooks.body_of(_SAID, {"crm": "4711"}), int(time.time())
     fresh = dict(webhooks.signed(_KEYS, _SAID.id, now, body))
     old = dict(webhooks.signed(_KEYS, _SAID.id, now - 400, body))
+    strange = ("", " ", "é", "٣", "\udc80", "9" * 5000, "-1", "1e9", "v1,é", "v1,\udc80")
     return [
         (SECRET, fresh, body, True),
         (f"{_OLD}\n", fresh, body, True),
         (SECRET, fresh, body + b" ", False),
         (SECRET, fresh | {"webhook-id": "chg_2"}, body, False),
         (SECRET, old, body, False),
+        *((SECRET, without(fresh, name), body, False) for name in fresh),
+        *((SECRET, fresh | {name: said}, body, False) for name in fresh for said in strange),
+        (SECRET, {}, body, False),
     ]
+
+
+def without(headers: dict[str, str], name: str) -> dict[str, str]:
+    return {one: said for one, said in headers.items() if one != name}
 
 
 def test_the_check_in_python() -> None:

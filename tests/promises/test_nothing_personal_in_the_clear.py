@@ -291,10 +291,10 @@ async def everything_public(gateway: Gateway, key: str) -> dict[str, bytes]:
     exported = await asyncio.to_thread(gateway.command, "audit", "export", "-o", "-")
     verified = await asyncio.to_thread(gateway.try_command, "audit", "verify", "--json")
     assert verified.returncode == 0, verified.stdout
-    path = gateway.directory.with_suffix(".zip")
-    as_bundle = ("audit", "export", "--format", "bundle", "-o", str(path))
+    bundle = gateway.directory.with_suffix(".zip")
+    as_bundle = ("audit", "export", "--format", "bundle", "-o", str(bundle))
     await asyncio.to_thread(gateway.command, *as_bundle)
-    found |= {f"bundle {name}": raw for name, raw in files_of(path.read_bytes()).items()}
+    found |= {f"bundle {name}": raw for name, raw in files_of(bundle.read_bytes()).items()}
     return found | {"export": exported.encode(), "verify": verified.stdout.encode()}
 
 

@@ -146,7 +146,7 @@ async def test_a_page_of_a_stranger_cannot_have_a_browser_read_the_mails(
                 assert b"example.org" not in await answer.read()
 
 
-async def test_a_signature_is_checked(inbox: OpenInbox, send: Send, signing) -> None:
+async def test_a_signature_is_checked(inbox: OpenInbox, send: Send, signing: Signing) -> None:
     await send(dkim.sign(MAIL, b"s1", b"acme.example", signing[0]) + MAIL)
 
     _, text, _ = await get(f"{inbox.url}/mails/{Folder(inbox.folder).names()[0]}")

@@ -18,6 +18,7 @@ from delivery import journal as journal_module
 from delivery import settling
 from delivery import worker as worker_module
 from delivery.desk import Claimed, Composed, Ended, Parcel
+from delivery.hand import MOST
 from delivery.journal import Journal
 from delivery.outcome import Ending, Kind, Phase, Reply
 from delivery.permits import Spending
@@ -283,10 +284,10 @@ async def test_what_became_of_a_confirmation_is_written_beside_what_became_of_a_
     tmp_path: Path,
 ) -> None:
     """Else the proof that it was sent comes after somebody has acted on it."""
-    desk = BusyDesk(islice(mails("ada"), 2 * settling.MOST))
+    desk = BusyDesk(islice(mails("ada"), 2 * MOST))
     async with open_sink() as sink, working(desk, sink, tmp_path, connections=4):
         try:
-            await until(lambda: len(sink.accepted) == 2 * settling.MOST)
+            await until(lambda: len(sink.accepted) == 2 * MOST)
             desk.service = [replace(one, kind=Kind.SERVICE) for one in islice(mails("ask"), 3)]
             await until(lambda: len(desk.ended) == 3)
             first = list(desk.ended)
@@ -294,7 +295,7 @@ async def test_what_became_of_a_confirmation_is_written_beside_what_became_of_a_
             desk.takes.set()
 
     assert {one.parcel.kind for one in first} == {Kind.SERVICE}
-    assert len(desk.ended) == 2 * settling.MOST + 3
+    assert len(desk.ended) == 2 * MOST + 3
 
 
 @dataclass

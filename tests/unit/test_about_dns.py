@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.keyfiles.dkim_rotation import Resolver
 from gateway.watch import about_dns
 from gateway.watch.findings import Level
 from tests.unit.test_examination import OWN_RELAY, RELAYED, config
@@ -31,7 +32,7 @@ def test_who_may_send_for_a_domain(published: Sequence[str] | None, level: str, 
     assert bool(found.fix) is (level != "ok")
 
 
-def answers(records: Mapping[str, Sequence[str]]) -> about_dns.Resolver:
+def answers(records: Mapping[str, Sequence[str]]) -> Resolver:
     return lambda name: records.get(name, [])
 
 

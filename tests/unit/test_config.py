@@ -6,12 +6,14 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from pydantic import BaseModel
 
 from consent import address
 from delivery import mime
 from gateway.config import config
 from gateway.config.durations import Cap
 from gateway.config.fields import Listen
+from gateway.config.form_fields import FormField
 from gateway.errors import ConfigError
 from storage.secret import Secret
 from tests.unit.test_verify_audit import vkey_of_witness
@@ -46,7 +48,7 @@ def test_the_default_is_what_is_embedded() -> None:
 
 
 def test_every_setting_stands_in_the_default_file() -> None:
-    models = [
+    models: list[type[BaseModel]] = [
         config.Server,
         config.Controller,
         config.Storage,
@@ -55,7 +57,7 @@ def test_every_setting_stands_in_the_default_file() -> None:
         config.Sender,
         config.Processor,
         config.Purpose,
-        config.FormField,
+        FormField,
         config.Form,
         config.Relay,
         config.Inbox,

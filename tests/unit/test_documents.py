@@ -15,6 +15,7 @@ from pydantic import BaseModel
 
 from gateway.cli import app
 from gateway.config import config
+from gateway.look.translations import languages
 from gateway.watch.metrics import Metrics
 
 ROOT = Path(__file__).parents[2]
@@ -183,3 +184,10 @@ def test_links_between_documents_lead_somewhere() -> None:
     for path in DOCUMENTS:
         for target in re.findall(r"\]\(([^)#:]+)\)", path.read_text()):
             assert (path.parent / target).exists(), f"{path.name}: {target}"
+
+
+def test_every_language_of_a_report_is_named() -> None:
+    said = re.search(r"`locale`\s((?:(?:, | or )?`\w+`)+)\)", (ROOT / "docs/api.md").read_text())
+
+    assert said is not None
+    assert set(re.findall(r"\w{2,}", said[1])) - {"or"} == set(languages())

@@ -38,7 +38,7 @@ def test_a_file_that_exists_is_not_replaced(tmp_path: Path) -> None:
 def test_a_failure_before_the_name_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
-    monkeypatch.setattr(files.os, step, refuse)
+    monkeypatch.setattr(os, step, refuse)
 
     with pytest.raises(OSError, match="no"):
         files.create(tmp_path / "key", b"content")
@@ -68,7 +68,7 @@ def test_content_and_directory_are_on_the_disk_around_the_name(
         seen.append((directory, [path.name for path in tmp_path.iterdir()]))
         fsync(descriptor)
 
-    monkeypatch.setattr(files.os, "fsync", watch)
+    monkeypatch.setattr(os, "fsync", watch)
     files.create(tmp_path / "key", b"content")
 
     (content, before), (directory, after) = seen
@@ -80,7 +80,7 @@ def test_a_part_that_a_full_disk_took_is_followed_by_the_rest(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write = os.write
-    monkeypatch.setattr(files.os, "write", lambda to, data: write(to, data[:3]))
+    monkeypatch.setattr(os, "write", lambda to, data: write(to, data[:3]))
 
     files.create(tmp_path / "key", b"content")
 
@@ -92,7 +92,7 @@ def test_a_failure_to_replace_leaves_the_file_before(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
     files.create(tmp_path / "key", b"first")
-    monkeypatch.setattr(files.os, step, refuse)
+    monkeypatch.setattr(os, step, refuse)
 
     with pytest.raises(OSError, match="no"):
         files.replace(tmp_path / "key", b"second")

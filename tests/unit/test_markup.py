@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from delivery import markup
+from delivery import markup, tags
 from delivery.markup import Shapes, read
 from tests.support.hostile_markup import CASES, SEEDS, generated
 
@@ -261,7 +261,7 @@ def test_a_tag_that_says_something_else_now_is_not_taken_for_the_known_one(
 def test_tags_that_are_known_are_not_looked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
     shapes = Shapes()
     pages = [read(f"<p title='>'>{name}</p><style>a{{}}<</style>", shapes).page for name in "abc"]
-    monkeypatch.setattr(markup.tags, "TOKENS", None)
+    monkeypatch.setattr(tags, "TOKENS", None)
 
     page = read("<p title='>'>d</p><style>a{}<</style>", shapes).page
 

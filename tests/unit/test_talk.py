@@ -79,6 +79,11 @@ def test_what_stands_in_a_row_commands_no_terminal(
             "gateway: the data database is away; start it, or mend storage.url",
         ),
         (
+            StorageAway("data", "there is no database of that name"),
+            "gateway: the data database is away: there is no database of that name; make it (CREATE"
+            " DATABASE; docs/operations.md, Install), or mend storage.url",
+        ),
+        (
             ConfigError(["server: is missing"]),
             "The configuration is not usable:\nserver: is missing",
         ),
@@ -87,7 +92,7 @@ def test_what_stands_in_a_row_commands_no_terminal(
             "gateway: cannot listen on 127.0.0.1:8080: in use; set another address: server.listen",
         ),
     ],
-    ids=["ours", "storage", "configuration", "of a part of a process"],
+    ids=["ours", "storage", "no database", "configuration", "of a part of a process"],
 )
 def test_our_errors_speak_for_themselves(error: Exception, told: str) -> None:
     assert talk.explain(error) == told

@@ -20,7 +20,7 @@ from audit.kinds import Actor
 from audit.log import Log
 from consent.errors import KeyMissing
 from consent.keys.keystore import KeyStore
-from gateway.callers import desk_exports, operators
+from gateway.callers import desk_exports, dropping, operators
 from gateway.callers.desk_exports import TRIES, Job, Why
 from gateway.flows.errors import NoSuchExport, NotNow, PersonEnded, TooLong
 from gateway.flows.proving.export_forms import Export, Form
@@ -90,6 +90,10 @@ class Making:
 
     async def work_off(self) -> int:
         """Make the next one; 0 where there is none, or it has to wait."""
+        async with self.data.read() as connection:
+            # On SQLite everybody who writes waits for whoever may write.
+            if not await desk_exports.any_to_make(connection):
+                return 0
         async with self.data.begin() as connection:
             now = await self.clock.now(connection)
             job = await desk_exports.take(connection, self.rows, self.maker, now)
@@ -255,7 +259,7 @@ async def drop_ended(data: Database, clock: Clock) -> int:
     if not names:
         return 0
     async with data.begin() as connection:
-        return await desk_exports.drop(connection, names)
+        return await dropping.drop(connection, names)
 
 
 async def _export(exports: Exports, job: Job, name: str | None) -> Export:
