@@ -90,6 +90,27 @@ async def test_the_next_mails_are_composed_while_the_first_is_carried_but_not_al
     assert len({(await desk.compose(one)).digest for one in others}) == 4
 
 
+async def test_mails_that_take_long_are_composed_one_at_a_time(
+    app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Five large ones at once would take most of what their permits last."""
+    monkeypatch.setattr(composing, "_FOR_LONG", -1.0)
+    await app.subscribe(ADA)
+    for _ in range(4):
+        await queue(app, text="x")
+    desk = Desk(app.parts)
+    await desk.register("wrk_x")
+    first, *others = await desk.claim("wrk_x", 10)
+
+    await desk.compose(first, others)
+    seen = []
+    for _ in range(3):
+        await asyncio.sleep(0)
+        seen.append(sum(not one.letter.is_sealed for one in others))
+
+    assert seen == [1, 2, 3]
+
+
 async def test_a_key_kept_for_one_mail_opens_nobody_elses(app: App) -> None:
     for one in (ADA, BOB):
         await app.subscribe(one)

@@ -189,8 +189,9 @@ async def test_what_is_queued_waits_for_the_key_store(
     keys.kill()
     await crowds.make_due(gateway)
     await until(lambda: '"claim_failed"' in gateway.log("worker"), 30)
-    seen = await gateway.await_status(key, queued["message_id"], "queued")
-    assert (seen["permit"], seen["attempts"]) == (None, [])
+    status, _ = await gateway.call(key, "GET", f"/v1/messages/{queued['message_id']}")
+    assert status == 503, "what became of it cannot be opened without the key store"
+    assert await crowds.waiting(gateway) == 1
     keys.start()
 
     await gateway.await_status(key, queued["message_id"], "sent", seconds=40)

@@ -32,10 +32,12 @@ from gateway.flows.sending.letters import Letter, Sealed
 from gateway.flows.sending.occasion import ToConfirm
 from gateway.look import looks
 from gateway.watch import logs
+from storage.clock import elapsed
 
 _AHEAD = 40  # mails; more than the usual twenty connections ask for at once
 _LOOK_AFTER = 10  # mails taken; nearly all that would be looked at sooner is composed already
 _AT_ONCE = 5  # mails; what the relay says meanwhile waits
+_FOR_LONG = 0.05  # seconds; of large pages no five are composed at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,11 +117,11 @@ class Composer:
 
     def _go_on(self, following: Iterable[Parcel[Letter]]) -> None:
         """Compose what will be asked for next, some at a time, until there is enough of it."""
-        made = 0
+        made, until = 0, elapsed() + _FOR_LONG
         for parcel in islice(following, _AHEAD):
             if not parcel.letter.is_sealed:
                 continue
-            if made == _AT_ONCE:
+            if made == _AT_ONCE or (made and elapsed() > until):
                 asyncio.get_running_loop().call_soon(self._go_on, following)
                 return
             with suppress(VersionAway):  # fetched once it is its turn
