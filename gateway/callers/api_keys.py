@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from operator import attrgetter
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -40,6 +40,12 @@ class Scope(StrEnum):
     SUBJECTS_MANAGE = "subjects:manage"
     SUBJECTS_READ = "subjects:read"
     EVIDENCE_OPEN = "evidence:open"
+
+
+# What officers and auditors ask is of all purposes: refused to a key that is bound to some.
+UNBOUND: Final = frozenset(
+    {Scope.AUDIT_READ, Scope.SUBJECTS_MANAGE, Scope.SUBJECTS_READ, Scope.EVIDENCE_OPEN}
+)
 
 
 @dataclass(frozen=True)

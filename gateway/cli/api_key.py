@@ -46,6 +46,8 @@ def create(
     _check(config, scope, sender or [], purpose or [])
     key, token = run(_create(config, name, scope, sender or [], purpose or []))
     say(f"{key.id}: keep the key below; it cannot be shown again.")
+    if refused := _refused(key):
+        say(f"It is bound, and gets nothing by {', '.join(refused)}: make another key for that.")
     result(token)
 
 
@@ -85,6 +87,12 @@ def _check(config: Config, scopes: list[str], senders: list[str], purposes: list
             if name not in known:
                 message = f"there is no {kind} {name}; known: {', '.join(sorted(known))}"
                 raise typer.BadParameter(message, param_hint=f"--{kind}")
+
+
+def _refused(key: ApiKey) -> list[str]:
+    from gateway.callers.api_keys import UNBOUND
+
+    return sorted(key.scopes & UNBOUND) if key.senders or key.purposes else []
 
 
 async def _create(

@@ -33,6 +33,18 @@ def test_help_says_of_each_scope_what_it_lets_a_key_do(run: Run) -> None:
 
 
 @pytest.mark.usefixtures("initialised")
+def test_who_binds_a_key_hears_which_scopes_are_refused_to_it(run: Run) -> None:
+    scopes = ("--scope", "messages:send", "--scope", "subjects:read", "--scope", "audit:read")
+    free = run("api-key", "create", "--name", "all", *scopes)
+    bound = run("api-key", "create", "--name", "shop", *scopes, "--purpose", "newsletter")
+
+    assert (free.status, bound.status) == (0, 0)
+    assert "is bound" not in free.err
+    assert "gets nothing by audit:read, subjects:read: make another key" in bound.err
+    assert len(bound.out.split()) == 1
+
+
+@pytest.mark.usefixtures("initialised")
 def test_a_revoked_key_is_listed_as_such(run: Run) -> None:
     run("api-key", "create", "--name", "shop", "--scope", "messages:send", "--sender", "acme")
     (key,) = json.loads(run("api-key", "list", "--json").out)
