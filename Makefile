@@ -1,5 +1,5 @@
-.PHONY: setup run check test test-wide test-both test-long bench bench-peers format release lock
-setup check test test-wide test-both test-long bench bench-peers format release lock:
+.PHONY: setup run check test test-wide test-long bench bench-peers format release lock
+setup check test test-wide test-long bench bench-peers format release lock:
 	@python3 dev.py $@
 
 run:

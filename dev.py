@@ -6,7 +6,6 @@
     python3 dev.py check              format, lint, types, import contracts, unit tests
     python3 dev.py test [ARGS]        everything that needs only Python packages
     python3 dev.py test-wide [ARGS]   what needs Debian packages (browser, OpenDKIM, ...)
-    python3 dev.py test-both [ARGS]   these two in one run, as .ci/run has them
     python3 dev.py test-long [ARGS]   minutes of load, kills and statistics
     python3 dev.py bench [ARGS]       benchmarks
     python3 dev.py bench-peers        our worker beside nodemailer, Postfix and openssl
@@ -35,7 +34,6 @@ VPY = os.path.join(BIN, "python.exe" if os.name == "nt" else "python")
 MINIMUM = (3, 11)
 CODE = ["storage", "audit", "consent", "delivery", "gateway", "templates/bundle", "tests", "dev.py"]
 PYTEST = ["-m", "pytest", "-q"]
-BESIDE = ["-n", "4", "--dist", "loadscope"]  # more than processors: many tests wait
 NARROW = [*PYTEST, "--ignore", "tests/browser"]  # which needs what only the wide tier installs
 TASKS = {
     "setup": ("run", []),
@@ -50,9 +48,8 @@ TASKS = {
             [*PYTEST, "-n", "2", "tests/unit", "tests/test_rules.py"],
         ],
     ),
-    "test": ("dev", [[*NARROW, "-m", "not wide and not long", *BESIDE]]),
-    "test-wide": ("wide", [[*PYTEST, "-m", "wide", *BESIDE]]),
-    "test-both": ("wide", [[*PYTEST, "-m", "not long", *BESIDE]]),
+    "test": ("dev", [[*NARROW, "-m", "not wide and not long", "-n", "4", "--dist", "loadgroup"]]),
+    "test-wide": ("wide", [[*PYTEST, "-m", "wide", "-n", "2"]]),
     "test-long": ("dev", [[*NARROW, "-m", "long and not wide"]]),
     "bench": ("dev", [["-m", "benchmarks"]]),
     "bench-peers": ("dev", [["-m", "benchmarks.peers"]]),

@@ -7,9 +7,8 @@ import gc
 import os
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import pytest
 import structlog
@@ -17,7 +16,7 @@ from hypothesis import settings
 
 from gateway.cli import talk
 from storage.database import Database, open_database
-from tests.support import compiled, memory, order
+from tests.support import compiled, memory
 from tests.support.apps import App, open_app
 from tests.support.clock import SteppedClock
 from tests.support.databases import Databases
@@ -74,22 +73,8 @@ def pytest_collection_finish() -> None:
     gc.set_threshold(*_SELDOM)
 
 
-@pytest.hookimpl(optionalhook=True)  # where tests run in one process nobody asks
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> order.Scheduling | None:
-    return order.Scheduling(config, log) if config.getoption("dist") == "loadscope" else None
-
-
-@pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_collection_modifyitems(
-    config: pytest.Config, items: list[pytest.Item]
-) -> Iterator[None]:
-    _mark_long(items)  # before what is not asked for is taken out
-    yield
-    if hasattr(config, "workerinput"):  # a process beside others
-        order.mix(items)
-
-
-def _mark_long(items: Sequence[pytest.Item]) -> None:
+@pytest.hookimpl(tryfirst=True)  # before what is not asked for is taken out
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     always = {_named(item) for item in items if item.get_closest_marker("long") is None}
     asked = Counter[Path]()
     for item in items:

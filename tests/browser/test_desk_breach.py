@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from tests.browser.conftest import IN_A_BROWSER, Site
 from tests.browser.test_desk_cases import MOST, Counted
 from tests.browser.test_desk_visit import IN_EVERY_TONGUE, desk, look_up, seated
 
 __all__ = ["desk"]
 
-pytestmark = [*IN_A_BROWSER, pytest.mark.lasts(30)]
+pytestmark = IN_A_BROWSER
 WORDS = {
     "en": {
         "breach": "A breach",

@@ -18,7 +18,7 @@ from tests.browser.conftest import IN_A_BROWSER, Site
 
 axe = pytest.importorskip("axe_playwright_python.async_playwright")
 
-pytestmark = [*IN_A_BROWSER, pytest.mark.lasts(30)]
+pytestmark = IN_A_BROWSER
 ADA = "ada@example.org"
 PHONE = {"width": 390, "height": 844}
 DESKTOP = {"width": 1280, "height": 800}

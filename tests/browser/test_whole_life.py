@@ -32,7 +32,7 @@ from tests.browser.test_journey import (
 
 axe = pytest.importorskip("axe_playwright_python.async_playwright")
 
-pytestmark = [*IN_A_BROWSER, pytest.mark.timeout(600), pytest.mark.lasts(110)]
+pytestmark = [*IN_A_BROWSER, pytest.mark.timeout(600)]
 NEW: Final = "ada.new@example.net"
 FIRST_NAME: Final = {"en": "First name", "de": "Vorname"}  # as the form's configuration has it
 _HIDDEN: Final = ("<noscript>", "</noscript>")  # who runs no script sees what is in it

@@ -12,7 +12,7 @@ import pytest
 
 from tests.support.gateways import Gateway, open_gateway
 
-pytestmark = [pytest.mark.wide, pytest.mark.lasts(80)]
+pytestmark = pytest.mark.wide
 
 ADA = "ada@example.org"
 SCOPES = (

@@ -44,7 +44,6 @@ async def gateway(tmp_path: Path, new_database_url: Callable[[str], str]) -> Asy
         yield opened
 
 
-@pytest.mark.lasts(40)
 @pytest.mark.timeout(240 + 2 * _PATIENCE)  # it starts, and works off what is left
 async def test_whoever_is_killed_whenever_nothing_is_lost_and_nothing_sent_twice(
     gateway: Gateway,
