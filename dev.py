@@ -250,6 +250,7 @@ def await_end(process):
 
 def run_beside(commands):
     """Run all at once, for most use one processor; each says at its end what it has to say."""
+    sys.stderr.write(f"dev: {len(commands)} parts at once; each is told when it has ended\n")
     with contextlib.ExitStack() as stack:
         running = []
         for command in commands:

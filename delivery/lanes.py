@@ -76,7 +76,10 @@ class Lanes(Generic[T]):
         return more and self._service.is_low
 
     def ask(self, now: float, *, idle: bool) -> Ask | None:
-        """What to claim now, with *idle* connections or none: no more than is begun in time."""
+        """What to claim now, with *idle* connections or none: no more than is begun in time.
+
+        Whoever is answered claims: service mail alone is not asked for again at once.
+        """
         moving = self._marketing.is_moving(now)
         if not self._service.is_low or not (idle or moving or self._service.is_moving(now)):
             return None

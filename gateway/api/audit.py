@@ -16,7 +16,7 @@ from gateway.flows.proving import audit_log
 from gateway.flows.proving.audit_log import EventsWanted
 from gateway.http.answers import answer
 from gateway.http.app_keys import PARTS
-from gateway.http.authentication import CALLER, is_bound, require_unbound
+from gateway.http.authentication import CALLER, require_unbound
 from gateway.http.endpoints import Media, endpoint
 from gateway.http.fields import Moment
 from gateway.http.models import Answer
@@ -81,7 +81,7 @@ async def get_checkpoint(request: web.Request) -> web.StreamResponse:
     parts = request.app[PARTS]
     verifier = parts.publisher.verifier
     # What the log grew by says how much happened for others' purposes, too.
-    if CALLER in request and not is_bound(request[CALLER]):
+    if CALLER in request and not request[CALLER].is_bound:
         note = await audit_log.newest_checkpoint(parts.data, verifier)
     else:
         stores = (parts.data, parts.guard)

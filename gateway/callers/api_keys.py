@@ -63,6 +63,10 @@ class ApiKey:
     # What the references of its messages are found by: nobody has it but who shows the token.
     finding: Secret | None = field(default=None, compare=False, repr=False)
 
+    @property
+    def is_bound(self) -> bool:
+        return bool(self.senders or self.purposes)
+
     def covers(self, purpose: str, sender: str | None) -> bool:
         """Whether it may speak for *purpose*; *sender* is the purpose's."""
         return (not self.purposes or purpose in self.purposes) and (

@@ -92,7 +92,7 @@ def _check(config: Config, scopes: list[str], senders: list[str], purposes: list
 def _refused(key: ApiKey) -> list[str]:
     from gateway.callers.api_keys import UNBOUND
 
-    return sorted(key.scopes & UNBOUND) if key.senders or key.purposes else []
+    return sorted(key.scopes & UNBOUND) if key.is_bound else []
 
 
 async def _create(

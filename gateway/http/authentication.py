@@ -65,14 +65,9 @@ AUTHENTICATION = web.AppKey("authentication", Authentication)
 CALLER = web.RequestKey("caller", ApiKey)
 
 
-def is_bound(key: ApiKey) -> bool:
-    """Whether it has some senders or purposes only."""
-    return bool(key.purposes or key.senders)
-
-
 def require_unbound(request: web.BaseRequest) -> None:
     """Only a key that is bound to nothing may speak for all purposes: raise OutsideKey."""
-    if is_bound(request[CALLER]):
+    if request[CALLER].is_bound:
         raise OutsideKey
 
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import weakref
+from collections.abc import Sequence
 from email import message_from_bytes, policy
 from typing import Any
 
 import pytest
 
 from consent.keys.vault import OF_PEOPLE
-from delivery.desk import Composed, Ended
+from delivery.desk import Composed, Ended, Parcel
 from delivery.outcome import Ending, Phase
 from gateway.flows.sending import composing
+from gateway.flows.sending.letters import Letter
 from gateway.process.desk import Desk
 from tests.support.apps import ADA, App
 from tests.support.calls import queue
@@ -71,17 +73,22 @@ async def test_nothing_is_kept_of_a_mail_that_was_composed_or_will_not_be(
     assert [one.letter._held for one in parcels] == [None, None, None]
 
 
+async def claimed(app: App, count: int) -> tuple[Desk, Sequence[Parcel[Letter]]]:
+    """So many mails to Ada, and the desk that has them for its worker."""
+    await app.subscribe(ADA)
+    for _ in range(count):
+        await queue(app, text="x")
+    desk = Desk(app.parts)
+    await desk.register("wrk_x")
+    return desk, await desk.claim("wrk_x", 10)
+
+
 async def test_the_next_mails_are_composed_while_the_first_is_carried_but_not_all_of_them(
     app: App, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Else connections that wait for a permit to be spent would let the processor wait too."""
     monkeypatch.setattr(composing, "_AHEAD", 2)
-    await app.subscribe(ADA)
-    for _ in range(5):
-        await queue(app, text="x")
-    desk = Desk(app.parts)
-    await desk.register("wrk_x")
-    first, *others = await desk.claim("wrk_x", 10)
+    desk, (first, *others) = await claimed(app, 5)
 
     await desk.compose(first, others)
     await asyncio.sleep(0.05)
@@ -95,12 +102,7 @@ async def test_mails_that_take_long_are_composed_one_at_a_time(
 ) -> None:
     """Five large ones at once would take most of what their permits last."""
     monkeypatch.setattr(composing, "_FOR_LONG", -1.0)
-    await app.subscribe(ADA)
-    for _ in range(4):
-        await queue(app, text="x")
-    desk = Desk(app.parts)
-    await desk.register("wrk_x")
-    first, *others = await desk.claim("wrk_x", 10)
+    desk, (first, *others) = await claimed(app, 4)
 
     await desk.compose(first, others)
     seen = []
