@@ -184,15 +184,17 @@ async def test_a_database_that_is_away_is_waited_for_once_not_once_for_each_grou
 async def test_a_permit_of_which_no_answer_comes_sends_nothing_and_holds_up_nobody_else(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(worker_module, "COMMIT_WITHIN", 0.3)
+    """Who waited behind the silent group may have waited too long; nobody later does."""
+    monkeypatch.setattr(worker_module, "COMMIT_WITHIN", 1.0)
     desk = SilentDesk(islice(mails("ada"), 8))
     async with open_sink() as sink, working(desk, sink, tmp_path, connections=2):
         await until(lambda: len(desk.ended) == 8)
 
-    unanswered = [one for one in desk.ended if one.parcel.permit in desk.unanswered]
-    assert 0 < len(unanswered) <= 2
-    assert all(one.ending.phase is Phase.RCPT and one.ending.reply is None for one in unanswered)
-    assert len(sink.accepted) == 8 - len(unanswered)
+    silent = [one for one in desk.ended if one.ending == Ending(Phase.RCPT, None)]
+    assert desk.unanswered
+    assert set(desk.unanswered) <= {one.parcel.permit for one in silent}
+    assert len(silent) <= 2, "one for each connection"
+    assert len(sink.accepted) == 8 - len(silent)
 
 
 async def test_a_journal_that_is_written_anew_keeps_what_is_under_way(
