@@ -63,6 +63,7 @@ LONGEST_PAGE: Final = 2 * 1024 * 1024  # characters
 _LARGEST_KEPT: Final = 64 * 1024  # characters of tags; of longer mails nothing is kept
 _MOST_REMEMBERED: Final = 1024
 _MOST_KEPT: Final = 64  # mails' tags
+_MOST_ALIKE: Final = 8  # of those with as many
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,13 +156,16 @@ class Shapes:
     def __init__(self) -> None:
         self._came: set[int] = set()
         self._kept = lru_cache(maxsize=_MOST_KEPT)(_shape)
-        self._known: dict[int, _Known] = {}  # the last one, by the number of `<`
+        # Of each number of `<` some: a mail in another language has as many, and another title.
+        self._known: dict[int, tuple[_Known, ...]] = {}
 
     def read(self, markup: str) -> Read:
         """As `read`, without these."""
         pieces = markup.split("<")
-        known = self._known.get(len(pieces))
-        return (known and known.read(pieces)) or self._read_anew(markup, len(pieces))
+        for known in self._known.get(len(pieces), ()):
+            if (found := known.read(pieces)) is not None:
+                return found
+        return self._read_anew(markup, len(pieces))
 
     def _read_anew(self, markup: str, size: int) -> Read:
         pieces = tags.TOKENS.split(markup)
@@ -176,7 +180,8 @@ class Shapes:
         if not any("<" in text for text in pieces[::2]) and (known := _known(tokens, shape)):
             if len(self._known) >= _MOST_KEPT:
                 self._known.clear()
-            self._known[size] = known
+            before = self._known.get(size, ())
+            self._known[size] = (known, *before[: _MOST_ALIKE - 1])
         return _written(pieces, shape)
 
 

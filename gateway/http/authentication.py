@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import Callable
 
@@ -28,6 +29,7 @@ class Authentication:
         self._keys = keys
         self._monotonic = monotonic
         self._known: dict[bytes, tuple[float, ApiKey]] = {}  # tokens themselves are kept nowhere
+        self._asking: dict[bytes, tuple[float, asyncio.Task[ApiKey | None]]] = {}
 
     async def authenticate(self, request: web.BaseRequest, scope: Scope) -> ApiKey:
         """Raise NotAuthenticated or ScopeMissing unless the bearer may do this."""
@@ -47,11 +49,35 @@ class Authentication:
         if known is not None and known[0] > asked - FRESH:
             return known[1]
         self._known.pop(shown, None)
-        async with self._database.read() as connection:
-            key = await api_keys.find(connection, self._keys, token)
+        # Whoever hangs up must not end it for the others.
+        key = await asyncio.shield(self._asked(shown, token, asked))
         if key is None:
             raise NotAuthenticated
-        if key.kid == self._keys.keys.kid:  # else its row changes now, and is read again
+        return key
+
+    def _asked(self, shown: bytes, token: str, now: float) -> asyncio.Task[ApiKey | None]:
+        """The look for a token: one for all who come by many connections when its second is over.
+
+        One that lasts longer may have begun before the key was revoked: it is nobody else's.
+        """
+        begun, asking = self._asking.get(shown, (0.0, None))
+        if asking is None or asking.done() or begun <= now - FRESH:
+            asking = asyncio.create_task(self._find(shown, token, now))
+            self._asking[shown] = now, asking
+            asking.add_done_callback(lambda done: self._over(shown, done))
+        return asking
+
+    def _over(self, shown: bytes, done: asyncio.Task[ApiKey | None]) -> None:
+        if self._asking.get(shown, (0.0, None))[1] is done:
+            del self._asking[shown]
+        if not done.cancelled():
+            done.exception()  # looked at: those who asked may all have hung up
+
+    async def _find(self, shown: bytes, token: str, asked: float) -> ApiKey | None:
+        async with self._database.read() as connection:
+            key = await api_keys.find(connection, self._keys, token)
+        if key is not None and key.kid == self._keys.keys.kid:
+            # Else its row changes now, and is read again.
             self._known[shown] = asked, key
         return key
 

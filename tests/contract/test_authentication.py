@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
@@ -78,6 +79,38 @@ async def test_what_a_token_opened_is_remembered_for_a_second(data: Database) ->
     assert len(heard) == 1
     with pytest.raises(NotAuthenticated):
         await door.authenticate(shown, Scope.MESSAGES_SEND)
+
+
+async def test_who_comes_by_many_connections_is_looked_up_once(data: Database) -> None:
+    key, token = await created(data)
+    door = Authentication(data, ROWS)
+    shown = make_mocked_request("POST", "/v1/messages", {"Authorization": f"Bearer {token}"})
+    with statements() as heard:
+        first, *others = [
+            asyncio.create_task(door.authenticate(shown, Scope.MESSAGES_SEND)) for _ in range(20)
+        ]
+        await asyncio.sleep(0)
+        first.cancel()  # whoever hangs up ends it for nobody else
+
+        assert await asyncio.gather(*others) == [key] * 19
+
+    assert len(heard) == 1
+
+
+async def test_a_look_that_lasts_longer_than_a_second_is_nobody_elses(data: Database) -> None:
+    """It may have begun before the key was revoked."""
+    _, token = await created(data)
+    at = [100.0]
+    door = Authentication(data, ROWS, monotonic=lambda: at[0])
+    shown = make_mocked_request("POST", "/v1/messages", {"Authorization": f"Bearer {token}"})
+    with statements() as heard:
+        early = asyncio.create_task(door.authenticate(shown, Scope.MESSAGES_SEND))
+        await asyncio.sleep(0)
+        at[0] += FRESH
+        await door.authenticate(shown, Scope.MESSAGES_SEND)
+        await early
+
+    assert len(heard) == 2
 
 
 async def test_what_is_remembered_opens_no_more_than_the_key_does(data: Database) -> None:

@@ -266,3 +266,17 @@ def test_tags_that_are_known_are_not_looked_for_again(monkeypatch: pytest.Monkey
     page = read("<p title='>'>d</p><style>a{}<</style>", shapes).page
 
     assert page == pages[0].replace("a</p", "d</p")
+
+
+def test_tags_of_several_languages_are_known_beside_each_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What a template says has a title in each; read by turns, none pushes the other out."""
+    shapes = Shapes()
+    mails = [f"<title>{title}</title><p>Ada</p>" for title in ("Hello", "Hallo", "Bonjour")]
+    pages = [read(mail, shapes).page for mail in mails * 2]
+    monkeypatch.setattr(tags, "TOKENS", None)
+
+    again = [read(mail, shapes).page for mail in mails]
+
+    assert again == pages[:3]
