@@ -16,6 +16,7 @@ from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -581,55 +582,99 @@ def _another(rows: Sequence[Mapping[str, Any]], at: int, column: str) -> Any:
     return next(iter(wanted or others), None)
 
 
+@dataclass(frozen=True)
+class Alteration:
+    """One cell of one row, and what is written there."""
+
+    table: Table
+    column: Column[Any]
+    kind: str
+    row: Mapping[str, Any]
+    written: str
+
+    def statement(self, dialect: str) -> str:
+        this = _where(self.table, self.row, dialect)
+        return f'UPDATE {self.table.name} SET "{self.column.name}" = {self.written} WHERE {this}'
+
+
 # Columns of PostgreSQL keep their types, so that less can be done to them: it is asked seldom.
-@pytest.mark.parametrize(
+_ON_EACH = pytest.mark.parametrize(
     "dialect", ["sqlite", pytest.param("postgresql", marks=pytest.mark.long)], indirect=True
 )
-@pytest.mark.parametrize("name", ATTACKED)
-# Each look takes a second and more of the processor: all of them are taken before a release.
-@pytest.mark.parametrize(
-    "every", [pytest.param(False, id="some"), pytest.param(True, id="all", marks=pytest.mark.long)]
-)
-async def test_a_row_that_was_altered_grants_nothing_and_stops_nobody(
-    scene: Scene, name: str, every: bool
+# Each look takes a second and more of the processor: some are taken of several tables at once,
+# and each of one alone before a release. What keeps duties from their work stays alone.
+TOGETHER = 5
+_SHARED = [name for name in ATTACKED if name not in WAITING]
+GROUPS = [*([name] for name in WAITING), *(_SHARED[n::TOGETHER] for n in range(TOGETHER))]
+
+
+@_ON_EACH
+@pytest.mark.parametrize("names", GROUPS, ids=lambda names: f"{names[0]} and {len(names) - 1} more")
+async def test_rows_that_were_altered_grant_nothing_and_stop_nobody(
+    scene: Scene, names: Sequence[str]
 ) -> None:
+    of_each = [await _alterations(scene, name, every=False) for name in names]
+    for several in zip_longest(*of_each, fillvalue=()):
+        await _alter_and_look(scene, [one for some in several for one in some])
+
+
+@pytest.mark.long
+@_ON_EACH
+@pytest.mark.parametrize("name", ATTACKED)
+async def test_a_row_that_was_altered_grants_nothing_and_stops_nobody(
+    scene: Scene, name: str
+) -> None:
+    for some in await _alterations(scene, name, every=True):
+        await _alter_and_look(scene, some)
+
+
+async def _alterations(scene: Scene, name: str, *, every: bool) -> list[list[Alteration]]:
+    """What is written into a table, by how much of it one look can tell of."""
     table, dialect = TABLES[name], scene.dialect
-    _, first, _ = _made[dialect]
     # Of who was erased a count is left, and no message that says which end it was of.
     rows = [row for row in await _rows(scene, table) if row.get("reason") != "erased"]
     assert rows, f"nothing in {name}"
     choose = _some if not every else _fewer if len(rows) < FEW else iter
     cells = [*choose(_cells(table, dialect))]
     each = min(AT_ONCE, len(rows))
+    found = []
     for start in range(0, len(cells), each):
-        done = []
+        some = []
         for number, (column, value, kind) in enumerate(cells[start : start + each]):
             at = (start + number * max(1, len(rows) // each)) % len(rows)
             other = _another(rows, at, column.name)
-            written = value if value is not None else _sql(other, dialect)
-            if value is None and other is None:
-                continue
-            this = _where(table, rows[at], dialect)
-            done.append(
-                (f'UPDATE {name} SET "{column.name}" = {written} WHERE {this}', column, kind, at)
-            )
-        taken = await _write(scene, name, [statement for statement, *_ in done])
-        if not any(taken):
-            continue  # the database itself refused them all
+            if value is not None or other is not None:
+                written = value if value is not None else _sql(other, dialect)
+                some.append(Alteration(table, column, kind, rows[at], written))
+        found.append(some)
+    return found
 
-        verified = any(kind in ("another", "odd") for _, _, kind, _ in done)
-        seen = await scene.look(verified=verified)
-        await scene.anew()
 
-        what = [statement[:200] for (statement, *_), yes in zip(done, taken, strict=True) if yes]
-        assert seen.beyond(first) == [], what
-        assert set(seen.failed) <= WAITING.get(name, set()), what
-        assert seen.mails[scene.lived.untouched.email] == 1, what
-        assert {one for one in seen.answers.values() if one >= 500} <= AWAY.get(name, set()), what
-        named = NAMED.get(name, "").split()
-        for (statement, column, kind, at), yes in zip(done, taken, strict=True):
-            if yes and kind == "another" and column.name in named:
-                assert _is_named(table, rows[at], seen.named), statement[:300]
+async def _alter_and_look(scene: Scene, done: Sequence[Alteration]) -> None:
+    _, first, _ = _made[scene.dialect]
+    tables = {one.table.name for one in done}
+    taken = [one for name in sorted(tables) for one in await _taken(scene, name, done)]
+    if not taken:
+        return  # the database itself refused them all
+    seen = await scene.look(verified=any(one.kind in ("another", "odd") for one in done))
+    await scene.anew()
+
+    what = [one.statement(scene.dialect)[:200] for one in taken]
+    assert seen.beyond(first) == [], what
+    assert set(seen.failed) <= {duty for name in tables for duty in WAITING.get(name, ())}, what
+    assert seen.mails[scene.lived.untouched.email] == 1, what
+    away = {status for name in tables for status in AWAY.get(name, ())}
+    assert {one for one in seen.answers.values() if one >= 500} <= away, what
+    for one in taken:
+        if one.kind == "another" and one.column.name in NAMED.get(one.table.name, "").split():
+            assert _is_named(one.table, one.row, seen.named), one.statement(scene.dialect)[:300]
+
+
+async def _taken(scene: Scene, name: str, done: Sequence[Alteration]) -> list[Alteration]:
+    """Write what of *done* is in that table; those that the database took."""
+    here = [one for one in done if one.table.name == name]
+    taken = await _write(scene, name, [one.statement(scene.dialect) for one in here])
+    return [one for one, yes in zip(here, taken, strict=True) if yes]
 
 
 def _cells(table: Table, dialect: str) -> list[Cell]:
