@@ -35,6 +35,7 @@ from gateway.http.defence_forms import Answering
 from gateway.http.typesetter import Typesetter
 from gateway.parts import Parts
 from gateway.process.desk import Desk
+from tests.support.statements import engines_of
 
 EVENTS = 1_000_000
 ROUNDS = 5
@@ -155,7 +156,7 @@ async def _whole(parts: Parts, raw: bytes) -> Sequence[str]:
         if statement.lstrip().startswith("SELECT"):
             asked.append((statement, parameters))
 
-    engines = {one.sync_engine for one in (parts.data._writer, parts.data._reader)}
+    engines = engines_of(parts.data)
     for engine in engines:
         listening.listen(engine, "before_cursor_execute", note)
     typesetter = Typesetter()

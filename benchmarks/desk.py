@@ -29,6 +29,7 @@ from tests.support.apps import ADA, App, open_app, staff_of
 from tests.support.calls import queue
 from tests.support.databases import Databases
 from tests.support.multiplied import multiply
+from tests.support.statements import engines_of
 
 PEOPLE: Final = 1_000_000
 EVENTS: Final = 10_000_000
@@ -162,7 +163,7 @@ async def _plans(app: App, ask: Callable[[], Awaitable[None]]) -> Sequence[str]:
         if statement.lstrip().startswith("SELECT"):
             asked.append((statement, parameters))
 
-    engines = {one.sync_engine for one in (app.parts.data._writer, app.parts.data._reader)}
+    engines = engines_of(app.parts.data)
     for engine in engines:
         listening.listen(engine, "before_cursor_execute", note)
     await ask()

@@ -28,46 +28,36 @@ from storage.kept import Kept
 from storage.refusals import is_away, why
 
 _BUSY = "SQLITE_BUSY"
-_NO_BEGIN = "each_statement_for_itself"
 _SQLITE_PATIENCE = 10  # seconds, for somebody else's lock
+_SQLITE_READERS = 4
 
 
 class Database:
     """One database: short writing transactions, and reading ones beside them."""
 
     def __init__(
-        self,
-        name: str,
-        writer: AsyncEngine,
-        reader: AsyncEngine,
-        frozen: AsyncEngine,
-        kept: Kept | None = None,
+        self, name: str, writers: Kept, readers: Kept, frozen: AsyncEngine | None = None
     ) -> None:
-        """With *kept* connections of the writer all goes over those, and one that reads is one."""
+        """With SQLite *frozen* is for who reads what must be of one moment."""
         self.name = name
-        self._writer = writer
-        self._reader = reader
+        self._writers = writers
+        self._readers = readers
         self._frozen = frozen
-        self._kept = kept
 
     @property
     def dialect(self) -> str:
-        return self._writer.dialect.name
+        return self._writers.dialect
 
     def begin(self) -> AbstractAsyncContextManager[AsyncConnection]:
         """A writing transaction; it commits when the block ends well, else nothing happened."""
-        if self._kept is not None:
-            return self._kept.lend(writing=True)
-        return self._opened(self._writer.begin())
+        return self._writers.lend(writing=True)
 
     def at_once(self) -> AbstractAsyncContextManager[AsyncConnection]:
         """For one statement that writes, committed when it has answered; no lock outlives it.
 
-        With PostgreSQL a transaction around it would be two more round trips.
+        A transaction around it would be two more round trips.
         """
-        if self._kept is not None:
-            return self._kept.lend(writing=False)
-        return self.begin()
+        return self._writers.lend(writing=False)
 
     def read(self) -> AbstractAsyncContextManager[AsyncConnection]:
         """Statements that only read, each as of its own moment; it does not queue behind writers.
@@ -75,16 +65,14 @@ class Database:
         Never decide a permission here: nothing is locked. It is no transaction, whose beginning
         and end would be two more round trips: no lock outlives its statement.
         """
-        if self._kept is not None:
-            return self._kept.lend(writing=False)
-        return self._opened(self._reader.connect())
+        return self._readers.lend(writing=False)
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[AsyncConnection]:
         """As `read`, and every statement sees the same moment."""
-        opening = self._opened(self._frozen.begin()) if self._kept is None else self.begin()
+        opening = self.begin() if self._frozen is None else self._opened(self._frozen.begin())
         async with opening as connection:
-            if self.dialect != "sqlite":
+            if self._frozen is None:
                 level = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"
                 await connection.execute(text(level))
             yield connection
@@ -102,7 +90,7 @@ class Database:
         """
         if self.dialect != "sqlite":
             return True
-        async with self._writer.connect() as connection:
+        async with self.at_once() as connection:
             raw = await connection.get_raw_connection()
             driver = raw.driver_connection
             assert driver is not None  # noqa: S101 it is checked out
@@ -111,10 +99,10 @@ class Database:
         return not busy
 
     async def close(self) -> None:
-        if self._kept is not None:
-            await self._kept.close()
-        for engine in (self._writer, self._reader, self._frozen):
-            await engine.dispose()
+        for kept in (self._writers, self._readers):
+            await kept.close()
+        if self._frozen is not None:
+            await self._frozen.dispose()
 
     @asynccontextmanager
     async def _opened(
@@ -151,13 +139,19 @@ async def open_database(
     """
     parsed = driver_url(url)
     if parsed.get_backend_name() == "sqlite":
-        writer = _sqlite(parsed, writing=True, references=references)
-        frozen = _sqlite(parsed, writing=False)
-        database = Database(name, writer, frozen.execution_options(**{_NO_BEGIN: True}), frozen)
+        writer = _sqlite(parsed, 1, writing=True, references=references)
+        reader, frozen = (_sqlite(parsed, _SQLITE_READERS) for _ in range(2))
+
+        @event.listens_for(frozen.sync_engine, "begin")
+        def begin(connection: Any) -> None:
+            connection.exec_driver_sql("BEGIN")
+
+        readers = Kept(name, reader, _SQLITE_READERS)
+        database = Database(name, Kept(name, writer, 1), readers, frozen)
     else:
         engine = _postgresql(name, parsed, connections, patience)
         kept = Kept(name, engine, connections)
-        database = Database(name, engine, engine, engine, kept)
+        database = Database(name, kept, kept, engine)
     try:
         yield database
     finally:
@@ -218,14 +212,16 @@ def _postgresql(name: str, url: URL, connections: int, patience: float | None) -
     return engine
 
 
-def _sqlite(url: URL, *, writing: bool, references: bool = True) -> AsyncEngine:
+def _sqlite(
+    url: URL, connections: int, *, writing: bool = False, references: bool = True
+) -> AsyncEngine:
     if beside := sqlite_files(url):
         with suppress(OSError):  # then connecting says that it is away, now and later
             files.make_folder(beside[0].parent)
     engine = create_async_engine(
         url,
         hide_parameters=True,
-        pool_size=1 if writing else 4,
+        pool_size=connections,
         max_overflow=0,
         pool_timeout=10,
         connect_args={"timeout": _SQLITE_PATIENCE, "async_creator_fn": _opened},
@@ -246,11 +242,6 @@ def _sqlite(url: URL, *, writing: bool, references: bool = True) -> AsyncEngine:
         except BaseException:
             connection.close()  # the pool lets go of it, and its thread would wait for ever
             raise
-
-    @event.listens_for(engine.sync_engine, "begin")
-    def begin(connection: Any) -> None:
-        if not connection.get_execution_options().get(_NO_BEGIN):
-            connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
 
     return engine
 

@@ -1,4 +1,4 @@
-"""PostgreSQL's connections, handed from one transaction to the next as they are.
+"""Connections, handed from one transaction to the next as they are.
 
 SQLAlchemy's engine looks a connection over as it hands it out and as it comes back, and begins
 and ends by layers of its own: of a transaction with one statement that was two thirds of the
@@ -32,6 +32,10 @@ class Kept:
         self._engine = engine
         self._turns = asyncio.Semaphore(most)  # in the order in which they came
         self._idle: list[AsyncConnection] = []
+
+    @property
+    def dialect(self) -> str:
+        return self._engine.dialect.name
 
     def lend(self, *, writing: bool) -> Lent:
         """A connection for the length of a block: in a transaction, or each statement for itself.
@@ -78,9 +82,10 @@ class Kept:
             self._turns.release()
 
     async def close(self) -> None:
-        """Let go of those that nobody uses."""
+        """Let go of those that nobody uses, and of the engine."""
         while self._idle:
             await self._idle.pop().close()
+        await self._engine.dispose()
 
 
 class Lent:
@@ -104,9 +109,10 @@ class Lent:
             self._tell(error)
             raise
         try:
-            straight.prepare(self._connection, writing=self._writing)
-        except BaseException:
+            await straight.prepare(self._connection, writing=self._writing)
+        except BaseException as error:
             await self._kept.give_up(self._connection)
+            self._tell(error)
             raise
         return self._connection
 

@@ -34,6 +34,17 @@ class Connection(aiosqlite.Connection):
     async def rollback(self) -> None:
         await self._end(super().rollback)
 
+    def is_closed(self) -> bool:
+        return self._connection is None
+
+    async def rows(self, statement: str, *given: Any) -> Sequence[Any]:
+        """What a *statement* answers, all of it."""
+        return await (await self.cursor().execute(statement, given)).fetchall()
+
+    async def changed(self, statement: str, *rows: Sequence[Any]) -> int:
+        """How many rows a *statement* changed, executed once with each of *rows*."""
+        return (await self.cursor().executemany(statement, rows)).rowcount
+
     async def hop(self, work: Callable[..., None], *arguments: Any) -> None:
         """Let the thread do this; what it raises is raised here."""
         await self._execute(work, *arguments)  # type: ignore[no-untyped-call]

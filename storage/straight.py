@@ -1,12 +1,13 @@
-"""Statements that are made once, and go straight to PostgreSQL's driver.
+"""Statements that are made once, and go straight to the driver.
 
 SQLAlchemy's layers take several times as long for a statement as the driver below them, and a
-mail needs a few dozen. Here they are left out, also where a transaction begins and ends; its state
-stays SQLAlchemy's, and so do SQLite, and everything while somebody listens to what is executed.
+mail needs a few dozen. Here they are left out, also where a transaction begins and ends;
+everything stays SQLAlchemy's while somebody listens to what is executed.
 """
 
 from __future__ import annotations
 
+import sqlite3
 from collections import namedtuple
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC
@@ -28,10 +29,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from storage.types import Moment, read_moment
 
 Given = Mapping[str, Any]
+Rows = Sequence[Any]
 _NOTHING: Final[Given] = MappingProxyType({})
+_POSTGRESQL = "postgresql"
 # As SQLAlchemy's adapter calls them.
 _READ_COMMITTED, _AUTOCOMMIT = "read_committed", "autocommit"
-_AS_IT_IS: Final = (String, Integer, LargeBinary, Boolean)  # as the driver reads it
+_AS_IT_IS: Final = (String, Integer, LargeBinary, Boolean)  # as PostgreSQL's driver reads it
 
 
 class _Row(asyncpg.Record):
@@ -47,7 +50,7 @@ class _Made(NamedTuple):
     order: Sequence[str]  # the names of what it is given
     fixed: Given  # what of that it gives itself, as it is written
     writes: Mapping[str, Callable[[Any], Any]]
-    moments: Sequence[int]  # which columns of an answer are moments
+    read: Callable[[Rows], Rows]  # what the driver answers, as SQLAlchemy would
 
     def arguments(self, given: Given) -> list[Any]:
         return [self._argument(name, given) for name in self.order]
@@ -59,47 +62,59 @@ class _Made(NamedTuple):
         return given[name] if write is None else write(given[name])
 
 
-async def rows(
-    connection: AsyncConnection, statement: Any, given: Given = _NOTHING
-) -> Sequence[Any]:
+async def rows(connection: AsyncConnection, statement: Any, given: Given = _NOTHING) -> Rows:
     """What *statement* answers, each row a tuple that has its columns by name, too.
 
     It is kept for ever, so make it once.
     """
-    driver, made = _driver(connection), _made(statement, connection.dialect)
+    driver, made = _driver(connection), _made_for(connection, statement)
     if driver is None or made is None:
         return (await connection.execute(statement, given)).all()
-    fetch = partial(driver.fetch, record_class=_Row)
-    found = await _asked(connection, made.text, fetch, made.arguments(given))
-    return _as_utc(found, made.moments)
+    fetch = driver.rows if _is_sqlite(connection) else partial(driver.fetch, record_class=_Row)
+    return made.read(await _asked(connection, made.text, fetch, made.arguments(given)))
 
 
 async def run(connection: AsyncConnection, statement: Any, given: Given = _NOTHING) -> None:
     """Execute *statement*, which answers nothing."""
-    driver, made = _driver(connection), _made(statement, connection.dialect)
+    driver, made = _driver(connection), _made_for(connection, statement)
     if driver is None or made is None:
         await connection.execute(statement, given)
-    else:
-        await _asked(connection, made.text, driver.execute, made.arguments(given))
+        return
+    execute = driver.rows if _is_sqlite(connection) else driver.execute
+    await _asked(connection, made.text, execute, made.arguments(given))
 
 
 async def run_text(connection: AsyncConnection, text: str, given: Any) -> int:
-    """Execute a *text* of the driver's own, and say how many rows it changed."""
+    """Execute a *text* of the driver's own, and say how many rows it changed.
+
+    *given* are its values, with SQLite in rows: it is executed with each.
+    """
     driver = _driver(connection)
     if driver is None:
         return (await connection.exec_driver_sql(text, given)).rowcount
+    if _is_sqlite(connection):
+        changed: int = await _asked(connection, text, driver.changed, given)
+        return changed
     said = await _asked(connection, text, driver.execute, given)
     return int(said.rpartition(" ")[2])
 
 
+def _is_sqlite(connection: AsyncConnection) -> bool:
+    return connection.dialect.name != _POSTGRESQL
+
+
 def _driver(connection: AsyncConnection) -> Any:
-    """PostgreSQL's connection, where nobody listens to what SQLAlchemy executes."""
+    """The driver's connection, where nobody listens to what SQLAlchemy executes."""
     sync = connection.sync_connection
-    if sync is None or connection.dialect.name != "postgresql":
-        return None
-    if sync.dispatch.before_cursor_execute:
+    if sync is None or sync.dispatch.before_cursor_execute:
         return None
     return sync.connection.driver_connection
+
+
+def _driver_of(connection: AsyncConnection) -> Any:
+    """The driver's connection, whoever listens."""
+    sync = connection.sync_connection
+    return None if sync is None else sync.connection.driver_connection
 
 
 class _Begun:
@@ -119,7 +134,7 @@ class _Begun:
 
 async def _begin(connection: AsyncConnection) -> None:
     """Begin, as SQLAlchemy does, with the first statement of a transaction; it may end it, too."""
-    adapted = _adapted(connection)
+    adapted = None if _is_sqlite(connection) else _adapted(connection)
     if adapted is None or adapted._transaction is not None:
         return
     if adapted.isolation_level == _READ_COMMITTED:
@@ -127,11 +142,19 @@ async def _begin(connection: AsyncConnection) -> None:
         adapted._transaction = _Begun(adapted.driver_connection)
 
 
-def prepare(connection: AsyncConnection, *, writing: bool) -> None:
-    """Let a connection of PostgreSQL begin a transaction, or let each statement be for itself."""
+async def prepare(connection: AsyncConnection, *, writing: bool) -> None:
+    """Let a connection begin a transaction, or let each statement be for itself.
+
+    With SQLite it has begun then, and waited for whoever else writes; SQLAlchemy must begin
+    nothing by itself (`storage.database`). To PostgreSQL nothing goes yet.
+    """
+    if _is_sqlite(connection):
+        if writing:
+            await _asked(connection, "BEGIN IMMEDIATE", _driver_of(connection).rows, ())
+        return
     _adapted(connection).isolation_level = _READ_COMMITTED if writing else _AUTOCOMMIT
     if writing and (sync := connection.sync_connection) is not None:
-        sync.begin()  # nothing goes to the server yet
+        sync.begin()
 
 
 async def end(connection: AsyncConnection) -> None:
@@ -141,6 +164,12 @@ async def end(connection: AsyncConnection) -> None:
         await connection.commit()
         return
     begun, adapted = sync.get_transaction(), _adapted(connection)
+    if _is_sqlite(connection):
+        if begun is None:  # nothing went by SQLAlchemy
+            await _asked(connection, "COMMIT", lambda _: _driver_of(connection).commit(), ())
+        else:
+            await connection.commit()
+        return
     if begun is None:
         return
     if adapted._transaction is not None and begun.is_active:
@@ -150,7 +179,7 @@ async def end(connection: AsyncConnection) -> None:
 
 
 def is_open(connection: AsyncConnection) -> bool:
-    """Whether a connection of PostgreSQL can be used, as far as its driver knows."""
+    """Whether a connection can be used, as far as its driver knows."""
     sync = connection.sync_connection
     return sync is not None and not sync.invalidated and not _is_lost(connection)
 
@@ -168,6 +197,8 @@ async def _asked(
     try:
         await _begin(connection)
         return await ask(text, *given)
+    except sqlite3.Error as error:
+        raise _as_told(text, error) from error
     except _ERRORS as error:
         lost = isinstance(error, OSError) or _is_lost(connection)
         if lost:
@@ -186,7 +217,12 @@ async def _asked(
         raise
 
 
-# As SQLAlchemy calls them, the first that fits.
+def _as_told(text: str, error: sqlite3.Error) -> BaseException:
+    """SQLite's errors by SQLAlchemy's names, which are the same."""
+    return DBAPIError.instance(text, None, error, sqlite3.Error, hide_parameters=True)
+
+
+# As SQLAlchemy calls PostgreSQL's, the first that fits.
 _KINDS: Final[Mapping[type[BaseException], type[DBAPIError]]] = {
     asyncpg.IntegrityConstraintViolationError: IntegrityError,
     asyncpg.SyntaxOrAccessError: ProgrammingError,
@@ -209,22 +245,38 @@ class _Told(Exception):
 
 
 def _is_lost(connection: AsyncConnection) -> bool:
-    sync = connection.sync_connection
-    driver: Any = None if sync is None else sync.connection.driver_connection
+    driver = _driver_of(connection)
     return driver is None or bool(driver.is_closed())
+
+
+def _made_for(connection: AsyncConnection, statement: Any) -> _Made | None:
+    """None where it goes by SQLAlchemy: with values that its driver reads otherwise."""
+    return _made(statement, kind_of(connection.dialect))
+
+
+_KINDS_OF_DIALECTS: dict[str, Dialect] = {}
+
+
+def kind_of(dialect: Dialect) -> Dialect:
+    """One for all of its name: what is made for it serves every database of that kind."""
+    return _KINDS_OF_DIALECTS.setdefault(dialect.name, dialect)
 
 
 @cache
 def _made(statement: Any, dialect: Dialect) -> _Made | None:
-    """None where it goes by SQLAlchemy: on another database, or with values of other types."""
-    if dialect.name != "postgresql":
-        return None
-    kinds = [column.type for column in getattr(statement, "exported_columns", ())]
+    columns = getattr(statement, "exported_columns", {})
+    kinds = [column.type for column in columns]
+    if dialect.name == _POSTGRESQL:
+        if not all(isinstance(kind, (Moment, *_AS_IT_IS)) for kind in kinds):
+            return None
+        moments = [place for place, kind in enumerate(kinds) if isinstance(kind, Moment)]
+        read: Callable[[Rows], Rows] = partial(_as_utc, moments=moments)
+    else:
+        named = partial(_named, _row_of([*columns.keys()]), _readers(kinds, dialect))
+        read = named if kinds else list
     compiled = statement.compile(dialect=dialect)
     asked = [bind for bind in compiled.bind_names if bind.required]
     whole = compiled.construct_expanded_state({bind.key: None for bind in asked})
-    if not all(isinstance(kind, (Moment, *_AS_IT_IS)) for kind in kinds):
-        return None
     names = {bind.key for bind in asked}
     writes = {bind.key: bind.type.dialect_impl(dialect).bind_processor(dialect) for bind in asked}
     return _Made(
@@ -232,21 +284,42 @@ def _made(statement: Any, dialect: Dialect) -> _Made | None:
         [*whole.positiontup],
         {name: value for name, value in whole.parameters.items() if name not in names},
         {name: write for name, write in writes.items() if write is not None},
-        [place for place, kind in enumerate(kinds) if isinstance(kind, Moment)],
+        read,
     )
 
 
-def _as_utc(found: Sequence[Any], moments: Sequence[int]) -> Sequence[Any]:
+def _row_of(names: Sequence[str]) -> Any:
+    return namedtuple("Row", names, rename=True)
+
+
+def _readers(kinds: Sequence[Any], dialect: Dialect) -> Sequence[tuple[int, Callable[[Any], Any]]]:
+    """By their places, how columns are read that the driver gives otherwise."""
+    impls = (kind.dialect_impl(dialect).result_processor(dialect, None) for kind in kinds)
+    return [(place, read) for place, read in enumerate(impls) if read is not None]
+
+
+def _named(
+    row: Any, readers: Sequence[tuple[int, Callable[[Any], Any]]], found: Rows
+) -> Sequence[Any]:
+    """SQLite's rows, as SQLAlchemy would give them."""
+    read = []
+    for one in found:
+        values = list(one)
+        for place, reader in readers:
+            values[place] = reader(values[place])
+        read.append(row._make(values))
+    return read
+
+
+def _as_utc(found: Rows, moments: Sequence[int]) -> Rows:
     """As SQLAlchemy would give the moments among the values: nearly always they are so already."""
     odd = [
         place
         for place in moments
         if any(row[place] is not None and row[place].tzinfo is not UTC for row in found)
     ]
-    if not odd:
-        return found
-    named: Any = namedtuple("Row", found[0].keys(), rename=True)  # type: ignore[misc]  # it knows
-    return [
-        named(*(read_moment(value) if place in odd else value for place, value in enumerate(row)))
-        for row in found
-    ]
+    return (
+        _named(_row_of([*found[0].keys()]), [(n, read_moment) for n in odd], found)
+        if odd
+        else found
+    )

@@ -39,7 +39,7 @@ async def insert_all(
     """
     if not rows:
         return 0
-    made = _inserted(table, tuple(rows[0]), connection.dialect, new_only)
+    made = _inserted(table, tuple(rows[0]), straight.kind_of(connection.dialect), new_only)
     return await _execute(connection, made, [tuple(row.values()) for row in rows])
 
 
@@ -56,7 +56,7 @@ async def insert_each(
             await insert_all(connection, table, rows)
         return
     shapes = tuple((table, tuple(rows[0])) for table, rows in given)
-    made = _inserted_together(shapes, connection.dialect)
+    made = _inserted_together(shapes, straight.kind_of(connection.dialect))
     columns = [column for _, rows in given for column in zip(*map(_values, rows), strict=True)]
     await _execute_arrays(connection, made, columns)
 
@@ -77,7 +77,7 @@ async def update_all(
         keys = [column.name for column in table.primary_key]
         # Joined to two rows that name it, PostgreSQL would write either.
         last = {tuple(row[key] for key in keys): tuple(row.values()) for row in rows}
-        made = _updated(table, tuple(rows[0]), connection.dialect)
+        made = _updated(table, tuple(rows[0]), straight.kind_of(connection.dialect))
         await _execute(connection, made, [*last.values()])
 
 

@@ -19,6 +19,7 @@ from storage.database import Database, open_database
 from storage.errors import StorageAway
 from storage.locks import try_alone
 from storage.types import Moment, among
+from tests.support.statements import engine_of
 
 metadata = MetaData()
 things = Table("things", metadata, Column("name", String, primary_key=True), Column("at", Moment))
@@ -216,7 +217,7 @@ async def test_what_is_no_name_is_found_nowhere_and_keeps_nothing_from_being_fou
 
 async def test_the_statement_is_the_same_for_any_number_of_texts(database: Database) -> None:
     queries = [select(things).where(among(things.c.name, names)) for names in ([], ["a", "b"])]
-    none, two = (str(one.compile(dialect=database._writer.dialect)) for one in queries)
+    none, two = (str(one.compile(dialect=engine_of(database).dialect)) for one in queries)
     keys = [one._generate_cache_key() for one in queries]
 
     assert none == two

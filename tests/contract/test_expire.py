@@ -17,6 +17,7 @@ from gateway.flows.keeping.expire import Expiry
 from gateway.flows.keeping.walk import Walk
 from gateway.flows.proving.verify import verify
 from tests.support.apps import ADA, App, open_app
+from tests.support.statements import engine_of
 
 DAY = timedelta(days=1)
 SHORT = """
@@ -160,7 +161,7 @@ async def test_the_date_ends_a_consent_however_much_it_is_used(app: App) -> None
 async def test_looking_for_use_costs_young_consents_no_statement(app: App) -> None:
     await subscribe(app)
     statements: list[str] = []
-    engine = app.parts.data._writer.sync_engine  # a question is written down
+    engine = engine_of(app.parts.data)  # a question is written down
 
     @event.listens_for(engine, "before_cursor_execute")
     def note(_c: Any, _cursor: Any, statement: str, *_more: Any) -> None:

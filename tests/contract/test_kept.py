@@ -1,4 +1,4 @@
-"""Connections of PostgreSQL, handed on as they are: nobody meets what another one left."""
+"""Connections, handed on as they are: nobody meets what another one left."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ from sqlalchemy import Column, ForeignKey, Integer, MetaData, Table, event, inse
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from storage import kept, straight
+from storage import database as databases
+from storage import kept, one_hop, straight
 from storage.database import Database, open_database
 from storage.errors import StorageAway
+from tests.support.statements import engine_of
 
 metadata = MetaData()
 things = Table("things", metadata, Column("id", Integer, primary_key=True))
@@ -31,9 +33,12 @@ STARTED = text("SELECT count(*) AS n FROM pg_stat_activity WHERE state LIKE 'idl
 )
 
 
+ONLY_POSTGRESQL = pytest.mark.parametrize("dialect", ["postgresql"])
+
+
 @pytest.fixture
-async def database(new_database_url: Callable[[str], str]) -> AsyncIterator[Database]:
-    url = new_database_url("postgresql")
+async def database(dialect: str, new_database_url: Callable[[str], str]) -> AsyncIterator[Database]:
+    url = new_database_url(dialect)
     async with open_database("data", url, connections=2) as opened:
         async with opened.begin() as connection:
             await connection.run_sync(metadata.create_all)
@@ -51,6 +56,7 @@ async def pid(connection: AsyncConnection) -> int:
     return int(found)
 
 
+@ONLY_POSTGRESQL
 async def test_the_next_transaction_has_the_connection_of_the_one_before(
     database: Database,
 ) -> None:
@@ -88,6 +94,7 @@ async def test_a_block_that_fails_leaves_nothing_to_the_next(
     assert await ids(database) == [1, 2]
 
 
+@ONLY_POSTGRESQL
 async def test_a_look_after_a_transaction_is_in_none(database: Database) -> None:
     async with database.begin() as connection:
         await straight.run(connection, TWO)
@@ -123,8 +130,9 @@ async def test_whoever_is_cancelled_at_the_end_leaves_no_half_transaction(
         async with database.begin() as connection:
             await straight.run(connection, TWO)
 
+    commits = straight._Begun if database.dialect == "postgresql" else one_hop.Connection
     with monkeypatch.context() as patch:
-        patch.setattr(straight._Begun, "commit", never)
+        patch.setattr(commits, "commit", never)
         writing = asyncio.create_task(write())
         await reached.wait()
         writing.cancel()
@@ -132,10 +140,15 @@ async def test_whoever_is_cancelled_at_the_end_leaves_no_half_transaction(
             await writing
 
     assert await ids(database) == [1]
-    async with database.begin() as one, database.begin() as other:
-        assert await pid(one) != await pid(other)
+    async with database.begin() as connection:
+        await straight.run(connection, TWO)
+    assert await ids(database) == [1, 2]
+    if database.dialect == "postgresql":
+        async with database.begin() as one, database.begin() as other:
+            assert await pid(one) != await pid(other)
 
 
+@ONLY_POSTGRESQL
 async def test_one_more_than_there_are_connections_waits_for_its_turn(database: Database) -> None:
     entered: list[str] = []
     go_on = asyncio.Event()
@@ -161,6 +174,7 @@ async def test_one_more_than_there_are_connections_waits_for_its_turn(database: 
     assert entered == ["one", "two", "three"]
 
 
+@ONLY_POSTGRESQL
 async def test_who_waits_too_long_is_told_that_all_are_in_use(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -174,10 +188,14 @@ async def test_who_waits_too_long_is_told_that_all_are_in_use(
 
 
 async def test_while_somebody_listens_sqlalchemy_commits(database: Database) -> None:
-    engine, open_then = database._writer.sync_engine, list[bool]()
+    engine, open_then = engine_of(database), list[bool]()
 
     def heard(connection: Any) -> None:
-        open_then.append(connection.connection.dbapi_connection._transaction is not None)
+        adapted = connection.connection.dbapi_connection
+        postgresql = database.dialect == "postgresql"
+        open_then.append(
+            adapted._transaction is not None if postgresql else adapted._connection.in_transaction
+        )
 
     event.listen(engine, "before_cursor_execute", lambda *_: None)
     event.listen(engine, "commit", heard)
@@ -187,3 +205,18 @@ async def test_while_somebody_listens_sqlalchemy_commits(database: Database) -> 
 
     assert open_then == [True]
     assert await ids(database) == [1, 2]
+
+
+@pytest.mark.parametrize("dialect", ["sqlite"])
+async def test_a_transaction_of_sqlite_keeps_other_writers_out_from_its_first_word(
+    database: Database, new_database_url: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(databases, "_SQLITE_PATIENCE", 1)
+    url = engine_of(database).url.render_as_string()
+    async with open_database("data", url) as elsewhere, database.begin():
+        with pytest.raises(StorageAway, match="another process holds it"):
+            async with elsewhere.begin():
+                pass
+        assert await ids(elsewhere) == [1]  # whoever reads waits for nobody
+
+    assert await ids(database) == [1]

@@ -46,6 +46,7 @@ from delivery import (
 from delivery.own_messages import Asked
 from storage.secret import Secret
 from tests.support.apps import App, open_app
+from tests.support.statements import engine_of
 
 _WAITING = "USING INDEX outbox_due"  # which holds what waits, and nothing else
 # As many rows as a keyring has keys of a kind; what was asked for.
@@ -178,7 +179,7 @@ LOOKS: dict[str, Look] = {
 @pytest.mark.parametrize("name", LOOKS)
 async def test_no_table_is_read_whole(app: App, name: str) -> None:
     statements: list[tuple[str, Any]] = []
-    engine = app.parts.data._writer.sync_engine
+    engine = engine_of(app.parts.data)
 
     @event.listens_for(engine, "before_cursor_execute")
     def note(_c: Any, _cursor: Any, statement: str, parameters: Any, *_more: Any) -> None:

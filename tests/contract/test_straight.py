@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
-from sqlalchemy import bindparam, insert, select, text, update
+from sqlalchemy import Integer, bindparam, insert, literal, select, text, update
 from sqlalchemy.exc import IntegrityError, StatementError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -13,6 +14,7 @@ from storage import straight
 from storage.database import Database
 from storage.errors import StorageAway
 from storage.types import Moment, among, texts
+from storage.writing import insert_all
 from tests.support.statements import statements
 
 NOW = datetime(2026, 3, 3, 14, 5, 6, 789_012, tzinfo=UTC)
@@ -23,6 +25,7 @@ MARKED = MARK.returning(intake.c.id, intake.c.received_at)
 ENDLESS = text("SELECT 'infinity'::timestamptz AS at, NULL::timestamptz AS none").columns(
     at=Moment, none=Moment
 )
+ONE = select(literal(1, Integer).label("one"))
 BEFORE = select(intake.c.id).where(intake.c.received_at < bindparam("at", type_=Moment()))
 ROWS: list[dict[str, Any]] = [
     {
@@ -149,6 +152,41 @@ async def test_one_that_is_lost_before_it_begins_is_as_much_away(database: Datab
         assert len(await straight.rows(connection, READ, NAMES)) == 2
 
 
+async def test_whoever_is_cancelled_leaves_nothing_half_done(database: Database) -> None:
+    """What the driver was asked may still be answered: nobody else gets that connection."""
+
+    async def mark_and_wait() -> None:
+        async with database.begin() as connection:
+            await straight.run(connection, MARK, {"to": 5})
+            while True:
+                await straight.rows(connection, READ, NAMES)
+
+    for _ in range(3):
+        task = asyncio.create_task(mark_and_wait())
+        await asyncio.sleep(0.05)
+        task.cancel()
+        await asyncio.wait([task])
+        assert task.cancelled()
+
+    async with database.begin() as connection:
+        first, _ = await straight.rows(connection, READ, NAMES)
+        assert first.index_kid is None
+        await straight.run(connection, MARK, {"to": 6})
+
+
+async def test_a_statement_is_made_once_for_all_databases_of_a_kind(
+    database: Database, keystore: Database
+) -> None:
+    async with database.read() as connection:
+        assert list(map(tuple, await straight.rows(connection, ONE))) == [(1,)]
+    made = straight._made.cache_info().currsize
+
+    async with keystore.read() as connection:
+        assert list(map(tuple, await straight.rows(connection, ONE))) == [(1,)]
+
+    assert straight._made.cache_info().currsize == made
+
+
 async def test_whoever_listens_hears_of_each_statement(database: Database) -> None:
     async with database.begin() as connection:
         await begun(connection)
@@ -159,7 +197,6 @@ async def test_whoever_listens_hears_of_each_statement(database: Database) -> No
     assert [one.split()[0] for one in heard] == ["SELECT", "UPDATE"]
 
 
-@pytest.mark.parametrize("dialect", ["postgresql"])
 async def test_nothing_of_it_goes_by_sqlalchemy(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -168,5 +205,7 @@ async def test_nothing_of_it_goes_by_sqlalchemy(
 
     async with database.begin() as connection:
         monkeypatch.setattr(AsyncConnection, "execute", never)
+        monkeypatch.setattr(AsyncConnection, "exec_driver_sql", never)
         assert len(await straight.rows(connection, READ, NAMES)) == 2
         await straight.run(connection, MARK, {"to": 1})
+        assert await insert_all(connection, intake, [ROWS[0] | {"id": "int_three"}]) == 1

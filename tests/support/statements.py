@@ -8,6 +8,8 @@ from typing import Any
 
 from sqlalchemy import Engine, event
 
+from storage.database import Database
+
 
 @contextmanager
 def statements() -> Iterator[list[str]]:
@@ -22,3 +24,13 @@ def statements() -> Iterator[list[str]]:
         yield seen
     finally:
         event.remove(Engine, "before_cursor_execute", note)
+
+
+def engine_of(database: Database) -> Engine:
+    """By which a database is written to."""
+    return database._writers._engine.sync_engine
+
+
+def engines_of(database: Database) -> set[Engine]:
+    """By which it is written to and read; with PostgreSQL they are one."""
+    return {one._engine.sync_engine for one in (database._writers, database._readers)}
