@@ -30,8 +30,8 @@ _LAST = text("""
     SELECT max(
         coalesce((SELECT max(CAST(seq AS INTEGER)) FROM sqlite_sequence WHERE name = :name), 0),
         coalesce((SELECT CAST(max(n) AS INTEGER) FROM audit_pending), 0)
-    )
-""")
+    ) AS last
+""").columns(last=Integer)
 
 _MOVE = text("SELECT setval('audit_pending_n_seq', :floor)")
 # SQLite's own; it has no row before the first was inserted.
@@ -49,7 +49,7 @@ async def draw(
     if connection.dialect.name == "postgresql":
         return await _from_the_sequence(connection, wanted)
     # No other transaction writes now; inserting these numbers moves AUTOINCREMENT on.
-    last: int = (await connection.execute(_LAST, {"name": audit_pending.name})).scalar_one()
+    ((last,),) = await straight.rows(connection, _LAST, {"name": audit_pending.name})
     if last < _MOST:
         return range(last + 1, last + 1 + wanted)
     return await _behind_ours(connection, wanted, is_ours)

@@ -38,6 +38,7 @@ _OF_SUBJECTS = (
     .where(among(table.c.subject, texts("subjects")))
     .order_by(table.c.requested_at, table.c.id)
 )
+_BY_ID = select(table).where(among(table.c.id, texts("ids")))
 TABLE = table.name
 
 
@@ -228,8 +229,8 @@ class Consents:
         wanted = list(ids)
         if not wanted:
             return {}
-        query = select(table).where(among(table.c.id, wanted))
-        return {row.id: self.read(row) for row in await connection.execute(query)}
+        rows = await straight.rows(connection, _BY_ID, {"ids": wanted})
+        return {row.id: self.read(row) for row in tuples(rows, table)}
 
     async def add(self, connection: AsyncConnection, new: Sequence[Consent]) -> None:
         if new:

@@ -11,7 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import exists, select
+from sqlalchemy import LargeBinary, bindparam, exists, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit.entry import Opener, Sealer
@@ -24,6 +24,13 @@ from storage.sound import tuples
 from storage.types import among, is_name, texts, upsert
 from storage.writing import insert_all
 
+_TOKEN = bindparam("token", type_=LargeBinary())
+_OF_TOKEN = select(tables.confirmation).where(tables.confirmation.c.token_hash == _TOKEN)
+_ASKED_BY = (
+    select(tables.confirmation_consent)
+    .where(tables.confirmation_consent.c.token_hash == _TOKEN)
+    .order_by(tables.confirmation_consent.c.consent)
+)
 _OF_SUBJECTS = select(tables.handle).where(among(tables.handle.c.subject, texts("subjects")))
 
 
@@ -81,12 +88,12 @@ async def confirmation(
     connection: AsyncConnection, keys: RowKeys, token_hash: bytes
 ) -> Confirmation | None:
     """Find what a token asked for, expired or not."""
-    table, named = tables.confirmation, tables.confirmation_consent
-    row = (await connection.execute(select(table).where(table.c.token_hash == token_hash))).first()
-    if row is None:
+    named = tables.confirmation_consent
+    rows = await straight.rows(connection, _OF_TOKEN, {"token": token_hash})
+    if not rows:
         return None
-    query = select(named).where(named.c.token_hash == token_hash).order_by(named.c.consent)
-    asked = (await connection.execute(query)).all()
+    row = rows[0]
+    asked = await straight.rows(connection, _ASKED_BY, {"token": token_hash})
     consents = tuple(tie.consent for tie in asked if is_name(tie.consent))
     found = Confirmation(row.token_hash, row.subject, row.expires_at, consents)
     fitting = frozenset(

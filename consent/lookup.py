@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
@@ -64,6 +65,20 @@ def _none(column: Column[Any]) -> ColumnElement[Any]:
 # For PostgreSQL, which takes any number of them as one value.
 _LOOK = _looking(index.c.hash == any_(bindparam("hashes", type_=HASHES)))
 _AT_ONCE = 500
+_FEW = 16  # hashes: a statement for each number of them is made once
+
+
+@cache
+def _looking_for(count: int) -> CompoundSelect[Any]:
+    """For SQLite, which takes no array of bytes."""
+    hashes = [bindparam(_nth(n), type_=index.c.hash.type) for n in range(count)]
+    return _looking(index.c.hash.in_(hashes))
+
+
+def _nth(n: int) -> str:
+    return f"hash_{n}"
+
+
 _LOOKUP = "lookup"
 _FIRST = 1  # the key of the first release, whose rows name none
 
@@ -325,10 +340,14 @@ class LookUp:
 
     async def _look(self, connection: AsyncConnection, hashes: Iterable[bytes]) -> list[Any]:
         """Rows of these hashes. In the same statement: which keys are live."""
+        wanted = [*set(hashes)]
         if connection.dialect.name == "postgresql":
-            answered = await straight.rows(connection, _LOOK, {"hashes": [*set(hashes)]})
+            answered = await straight.rows(connection, _LOOK, {"hashes": wanted})
+        elif len(wanted) <= _FEW:
+            given = {_nth(n): one for n, one in enumerate(wanted)}
+            answered = await straight.rows(connection, _looking_for(len(wanted)), given)
         else:
-            answered = (await connection.execute(_looking(index.c.hash.in_(set(hashes))))).all()
+            answered = (await connection.execute(_looking(index.c.hash.in_(wanted)))).all()
         rows = [_Looked(*row) for row in answered]
         self._note([row for row in rows if row.number is not None])
         return [row for row in rows if row.number is None]

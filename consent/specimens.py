@@ -17,7 +17,10 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consent.shown_tables import specimen
-from storage.types import among, upsert
+from storage import straight
+from storage.types import among, texts, upsert
+
+_NAMED = select(specimen).where(among(specimen.c.hash, texts("names")))
 
 
 class What(StrEnum):
@@ -103,8 +106,7 @@ async def altered(connection: AsyncConnection) -> list[str]:
 
 
 async def _rows(connection: AsyncConnection, names: Collection[str]) -> list[Any]:
-    query = select(specimen).where(among(specimen.c.hash, list(names)))
-    return list((await connection.execute(query)).all())
+    return [*await straight.rows(connection, _NAMED, {"names": names})]
 
 
 def _is_whole(row: Any) -> bool:

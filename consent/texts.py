@@ -21,9 +21,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consent import tables
 from consent.errors import TextError
-from storage.types import among, upsert
+from storage import straight
+from storage.types import among, texts, upsert
 
 consent_text = tables.consent_text
+_BY_HASH = select(consent_text).where(among(consent_text.c.hash, texts("hashes")))
 privacy_notice = tables.privacy_notice
 
 
@@ -170,8 +172,7 @@ async def get(connection: AsyncConnection, hashes: Collection[str]) -> dict[str,
 
     One that is missing was altered or deleted by somebody else: we do neither.
     """
-    query = select(consent_text).where(among(consent_text.c.hash, hashes))
-    return _by_hash(await connection.execute(query))
+    return _by_hash(await straight.rows(connection, _BY_HASH, {"hashes": hashes}))
 
 
 async def was_asked(connection: AsyncConnection, purpose: str) -> bool:
