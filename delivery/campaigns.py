@@ -150,11 +150,31 @@ async def under_way(connection: AsyncConnection, after: str | None, limit: int) 
     return list(rows.scalars())
 
 
+@dataclass(frozen=True, slots=True)
+class Whose:
+    """Whose campaigns are listed; no senders or purposes means those of all."""
+
+    senders: Collection[str] = ()
+    purposes: Collection[str] = ()
+
+
+OF_ALL: Final = Whose()
+
+
 async def listed(
-    connection: AsyncConnection, keys: RowKeys, after: str | None, limit: int
+    connection: AsyncConnection,
+    keys: RowKeys,
+    after: str | None,
+    limit: int,
+    whose: Whose = OF_ALL,
 ) -> tuple[list[Campaign], str | None]:
-    """The next campaigns that a gateway wrote, oldest first; and behind which to go on."""
+    """The next campaigns that a gateway wrote, oldest first; and behind which to go on.
+
+    That is one of *whose*, too: the id of another's says that there is one, and since when.
+    """
     query = paging.by_name(select(campaign), campaign.c.id, after, limit)
+    for column, names in ((campaign.c.sender, whose.senders), (campaign.c.purpose, whose.purposes)):
+        query = query.where(among(column, names)) if names else query
     rows = (await connection.execute(query)).all()
     more = rows[-1].id if len(rows) == limit else None
     return [one for row in rows if (one := _ours(keys, row)) is not None], more

@@ -70,22 +70,22 @@ class KeyFileError(GatewayError):
 
 
 class SchemaError(GatewayError):
-    """A database has no tables, or those of a release that this one does not go with."""
+    """A database has nothing in it, or tables of a release that this one does not go with."""
 
     def __init__(
         self,
         behind: Sequence[str],
         beyond: Sequence[str],
         *,
-        empty: Sequence[str] = (),
+        void: Sequence[str] = (),
         between: Sequence[str] = (),
     ) -> None:
         self.behind = tuple(behind)
         self.beyond = tuple(beyond)
-        if empty:
+        if void:
             super().__init__(
-                f"there are no tables of {', '.join(empty)}: `gateway init` makes them for a new"
-                " gateway; where they were lost, `gateway restore DIR` puts a backup back"
+                f"there is nothing in {', '.join(void)}: `gateway init` makes what a new gateway"
+                " needs; where it was lost, `gateway restore DIR` puts a backup back"
             )
             return
         if between:
@@ -104,13 +104,16 @@ class SchemaError(GatewayError):
 
 
 class StoresLost(GatewayError):
-    """`gateway init` where a gateway lived: a new log would begin beside the guard of the old."""
+    """`gateway init` where a gateway lived, as *kept* in a store of it that is there tells.
 
-    def __init__(self, stores: Sequence[str]) -> None:
+    A new log would begin beside the guard of the old, or be signed as the old was.
+    """
+
+    def __init__(self, stores: Sequence[str], store: str, kept: str) -> None:
         super().__init__(
-            f"there is nothing in {', '.join(stores)}, but the guard holds the checkpoints of a"
-            " log: a gateway lived here. `gateway restore DIR` puts a backup back; a new gateway"
-            " needs a guard of its own"
+            f"there is nothing in {', '.join(stores)}, but the {store} holds {kept}: a gateway"
+            " lived here. `gateway restore DIR` puts a backup back; a new gateway needs a"
+            f" {store} of its own"
         )
 
 

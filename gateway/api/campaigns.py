@@ -13,7 +13,7 @@ from pydantic import Field, WithJsonSchema
 
 from audit.kinds import Actor
 from consent.audience import Audience
-from delivery.campaigns import State
+from delivery.campaigns import State, Whose
 from delivery.templates import Templates
 from gateway.api.contents import Content, Warnings, said_by, warnings_of
 from gateway.api.messages import EXAMPLE as MESSAGE
@@ -255,10 +255,10 @@ def _answers_of(field: FormField | None, wanted: Sequence[str], pointer: str) ->
 )
 async def get_campaigns(request: web.Request) -> web.StreamResponse:
     query = read_query(request, CampaignsQuery)
-    found, more = await standing.listed(request.app[CAMPAIGNS], query.after, query.limit)
-    config, caller = request.app[PARTS].config, request[CALLER]
-    ours = [view(one) for one in found if _covers(config, caller, one)]
-    return answer(CampaignsView(campaigns=ours, next=more))
+    key = request[CALLER]
+    whose = Whose(key.senders, key.purposes)
+    found, more = await standing.listed(request.app[CAMPAIGNS], query.after, query.limit, whose)
+    return answer(CampaignsView(campaigns=[view(one) for one in found], next=more))
 
 
 @endpoint(
@@ -341,7 +341,7 @@ ROWS = (
 
 async def _one(request: web.Request) -> Standing:
     found = await standing.look(request.app[CAMPAIGNS], request.match_info["id"])
-    if found is None or not _covers(request.app[PARTS].config, request[CALLER], found):
+    if found is None or not _covers(request[CALLER], found):
         raise NotFound(_NO_CAMPAIGN)
     return found
 
@@ -362,7 +362,7 @@ def _refused(why: Refusal) -> Exception:
     return NotFound(_NO_CAMPAIGN) if why is Refusal.UNKNOWN else Conflict()
 
 
-def _covers(config: Config, caller: ApiKey, one: Standing) -> bool:
+def _covers(caller: ApiKey, one: Standing) -> bool:
     return caller.covers(one.campaign.purpose, one.campaign.sender)
 
 

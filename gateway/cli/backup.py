@@ -64,6 +64,7 @@ async def take(config: Config, folder: Path, recipients: list[str]) -> tuple[Pat
     from gateway.backups.manifest import Store
     from gateway.backups.taking import Source
     from gateway.keyfiles import belonging, keyring
+    from gateway.schema import database_schema
     from storage.clock import DatabaseClock
     from storage.database import open_database
     from storage.honesty import RowKeys
@@ -76,6 +77,8 @@ async def take(config: Config, folder: Path, recipients: list[str]) -> tuple[Pat
             store: await stack.enter_async_context(open_database(store, url, patience=None))
             for store, url in urls.items()
         }
+        # Else the newest backup would be of nothing, and `gateway restore` puts that one back.
+        await database_schema.require_lived_in({str(name): one for name, one in opened.items()})
         await belonging.require_own(config, ring, opened[Store.KEYSTORE])
         guard = await stack.enter_async_context(open_database("guard", config.guard_url))
         signers = ring.signers(config.audit.origin)

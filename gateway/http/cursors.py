@@ -20,6 +20,7 @@ from storage.honesty import RowKeys
 
 _USE: Final = "cursor"
 _CHANGES: Final = "changes"
+_WIDTH: Final = 100  # more than any place takes: its length would say how large the log is
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +32,9 @@ class Cursor:
 
 
 def of_changes(keys: RowKeys, cursor: Cursor) -> str:
-    """What a reader of changes is handed; another one each time."""
+    """What a reader of changes is handed; another one each time, as long as any other."""
     after = None if cursor.after is None else [cursor.after.place, cursor.after.id]
-    return closed(keys, _CHANGES, json.dumps([after, cursor.at.isoformat()]))
+    return closed(keys, _CHANGES, json.dumps([after, cursor.at.isoformat()]).ljust(_WIDTH))
 
 
 def in_changes(keys: RowKeys, said: str) -> Cursor | None:

@@ -9,7 +9,7 @@ migrations of a later one.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
 from functools import cache
@@ -28,6 +28,7 @@ from sqlalchemy import (
     Table,
     exists,
     inspect,
+    or_,
     select,
     text,
     update,
@@ -166,16 +167,25 @@ async def is_empty(database: Database, schema: Schema) -> bool:
         return await connection.run_sync(_revision, schema) is None
 
 
-async def has_rows(connection: AsyncConnection, schema: Schema) -> bool:
+async def has_rows(
+    connection: AsyncConnection, schema: Schema, *, besides: Collection[str] = ()
+) -> bool:
     """Say whether there is a row in any table of *schema*; those of an earlier release are fewer.
 
-    Tables alone are no gateway: `gateway db upgrade` makes them where all is lost.
+    *besides* names tables that do not count. Tables alone are no gateway: `gateway db upgrade`
+    makes them where all is lost.
     """
-    there = await connection.run_sync(lambda sync: inspect(sync).get_table_names())
-    for table in (table for metadata in schema.tables for table in metadata.tables.values()):
-        if table.name in there and await connection.scalar(select(exists().select_from(table))):
-            return True
-    return False
+    found = await connection.run_sync(lambda sync: inspect(sync).get_table_names())
+    there = set(found) - set(besides)
+    tables = (table for metadata in schema.tables for table in metadata.tables.values())
+    rows = [exists().select_from(table) for table in tables if table.name in there]
+    return bool(rows) and bool(await connection.scalar(select(or_(*rows))))
+
+
+async def is_void(database: Database, schema: Schema) -> bool:
+    """Say whether nothing was ever kept there, or all of it is lost."""
+    async with database.read() as connection:
+        return not await has_rows(connection, schema)
 
 
 async def standing(database: Database, schema: Schema) -> Standing:
@@ -194,18 +204,26 @@ async def standing(database: Database, schema: Schema) -> Standing:
         return Standing.EXPANDED if kept in known else Standing.BEYOND
 
 
+async def require_lived_in(databases: Mapping[str, Database]) -> None:
+    """Raise SchemaError naming each of data and key store that is new, or lost.
+
+    Whatever writes a row there makes it pass for one that stands: `gateway restore` would put no
+    backup in its place, and let go of everybody.
+    """
+    # A guard alone has no backup that would be put back: its tables are made anew.
+    stores = {name: one for name, one in databases.items() if name != GUARD.name}
+    if void := [name for name, one in stores.items() if await is_void(one, SCHEMAS[name])]:
+        raise SchemaError([], [], void=void)
+
+
 async def require_usable(databases: Mapping[str, Database]) -> None:
     """Raise SchemaError naming every schema that this release cannot work on."""
     stands = {name: await standing(database, SCHEMAS[name]) for name, database in databases.items()}
-    empty = [name for name, how in stands.items() if how is Standing.EMPTY]
-    # A guard alone has no backup that would be put back: its tables are made anew.
-    lost = [name for name in empty if name != GUARD.name]
-    behind = [name for name, how in stands.items() if how is Standing.BEHIND]
-    behind += [name for name in empty if name not in lost]
+    if between := [name for name, how in stands.items() if how is Standing.BETWEEN]:
+        raise SchemaError([], [], between=between)
+    await require_lived_in(databases)
+    behind = [name for name, how in stands.items() if how in (Standing.BEHIND, Standing.EMPTY)]
     beyond = [name for name, how in stands.items() if how is Standing.BEYOND]
-    between = [name for name, how in stands.items() if how is Standing.BETWEEN]
-    if lost or between:
-        raise SchemaError([], [], empty=lost, between=between)
     if behind or beyond:
         raise SchemaError(behind, beyond)
 

@@ -25,7 +25,7 @@ from gateway.keyfiles.dkim_rotation import Resolver
 from gateway.keyfiles.keyring import Adoption
 from gateway.look import notices, uncatalogued
 from gateway.schema import database_schema
-from gateway.schema.database_schema import Standing
+from gateway.schema.database_schema import GUARD, Standing
 from gateway.watch import (
     about_dns,
     about_keys,
@@ -276,13 +276,17 @@ def _missing_file(url: str) -> Path | None:
 
 
 async def _about_schema(database: Database, name: str) -> Finding:
-    match await database_schema.standing(database, database_schema.SCHEMAS[name]):
+    schema = database_schema.SCHEMAS[name]
+    void = schema is not GUARD and await database_schema.is_void(database, schema)
+    match await database_schema.standing(database, schema):
+        case Standing.EMPTY:
+            return fail(name, "has no tables", _MADE_OR_PUT_BACK)
+        case Standing.CURRENT if void:
+            return fail(name, "has tables, and nothing in them", _MADE_OR_PUT_BACK)
         case Standing.CURRENT:
             return ok(name, "has this release's schema")
         case Standing.EXPANDED:
             return ok(name, "has a later release's schema, on which this one runs")
-        case Standing.EMPTY:
-            return fail(name, "has no tables", _MADE_OR_PUT_BACK)
         case Standing.BETWEEN:
             said = "lacks tables or columns of this release: a version between two releases made it"
             return fail(name, said, "run the version that made it, or begin anew")

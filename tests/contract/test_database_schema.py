@@ -108,25 +108,26 @@ async def test_nodes_that_upgrade_at_once_do_not_disturb_each_other(
     assert sorted(await asyncio.gather(node(), node(), node())) == [False, False, True]
 
 
-async def test_a_database_without_tables_is_named_as_new_or_lost(
+async def test_a_database_with_nothing_in_it_is_named_as_new_or_lost(
     database: Database, keystore: Database
 ) -> None:
-    """Told to upgrade it, one would make an empty gateway beside the guard of a lost one."""
+    """Told to upgrade it, one would make an empty gateway beside the guard of a lost one.
+
+    Tables alone are no gateway: whatever is written into them would pass for what was lost.
+    """
     await database_schema.upgrade_one(keystore, KEYSTORE)
 
     with pytest.raises(SchemaError) as caught:
         await database_schema.require_usable({"data": database, "keystore": keystore})
 
-    assert "no tables of data: `gateway init`" in str(caught.value)
+    assert "nothing in data, keystore: `gateway init`" in str(caught.value)
     assert "`gateway restore DIR`" in str(caught.value)
 
 
-async def test_a_guard_without_tables_is_upgraded(database: Database, keystore: Database) -> None:
+async def test_a_guard_without_tables_is_upgraded(database: Database) -> None:
     """No backup has it; `gateway restore` goes on from a new one."""
-    await database_schema.upgrade_one(keystore, KEYSTORE)
-
     with pytest.raises(SchemaError) as caught:
-        await database_schema.require_usable({"guard": database, "keystore": keystore})
+        await database_schema.require_usable({"guard": database})
 
     assert "guard; run `gateway db upgrade`" in str(caught.value)
 

@@ -11,7 +11,7 @@ import pytest
 from gateway.config import config
 from gateway.keyfiles import keyring
 from tests.support import forking
-from tests.support.commands import Run
+from tests.support.commands import Run, levels
 from tests.support.databases import Databases
 from tests.support.gateways import environment
 
@@ -64,25 +64,67 @@ def test_a_lost_keyring_is_not_replaced_by_a_new_one(run: Run, folder: Path) -> 
 def test_beside_the_guard_of_a_gateway_that_lived_nothing_is_made(
     run: Run, folder: Path, new_database_url: Databases, dialect: str, lost: str, upgraded: bool
 ) -> None:
-    """A log that begins anew there is older than its guard: it would be taken for a backup."""
+    """A log that begins anew there is older than its guard: it would be taken for a backup.
+
+    Nor does another command write there: a row would pass for what was lost.
+    """
     file = folder / "config.toml"
     settings = config.load(file)
     guard = new_database_url(dialect)
-    raw = file.read_text().replace("[audit]\n", f'[audit]\nguard_url = "{guard}"\n')
+    raw = with_guard(file.read_text(), guard)
     file.write_text(raw)
     run("init")
     urls = {"data": settings.storage.url, "keystore": settings.storage.keystore_url}
     file.write_text(raw.replace(urls[lost], new_database_url(dialect)))
 
-    looked = run("status")
     if upgraded:
         run("db", "upgrade")
+    refused = [
+        run("status"),
+        run("api-key", "create", "--name", "crm", "--scope", "changes:read"),
+        run("operator", "create", "--role", "dpo", stdin="grace@example.org"),
+        run("backup", str(folder / "backups")),
+    ]
     again = run("init")
 
     assert (again.status, "made: " in again.err) == (1, False)
     assert f"there is nothing in {lost}, but the guard holds" in again.err
     assert "`gateway restore DIR`" in again.err
-    assert f"there are no tables of {lost}: `gateway init`" in looked.err
+    said = f"there is nothing in {lost}: `gateway init` makes"
+    assert [(one.status, said in one.err) for one in refused] == [(1, True)] * 4, refused
+
+
+def test_beside_the_keys_of_a_gateway_whose_log_is_lost_nothing_is_made(
+    run: Run, folder: Path, new_database_url: Databases, dialect: str
+) -> None:
+    """Under the keyring that signed the old one, two logs of one name would convict us."""
+    file = folder / "config.toml"
+    settings, raw = config.load(file), file.read_text()
+    file.write_text(with_guard(raw, new_database_url(dialect)))
+    run("init")
+    run("operator", "create", "--role", "dpo", stdin="grace@example.org")
+    raw = raw.replace(settings.storage.url, new_database_url(dialect))
+    file.write_text(with_guard(raw, new_database_url(dialect)))
+
+    again = run("init")
+
+    assert (again.status, "made: " in again.err) == (1, False)
+    assert "there is nothing in data, but the key store holds keys" in again.err
+
+
+def with_guard(raw: str, url: str) -> str:
+    return raw.replace("[audit]\n", f'[audit]\nguard_url = "{url}"\n')
+
+
+def test_tables_that_were_made_before_it_are_in_nobodys_way(run: Run) -> None:
+    """No keyring was ever made, so none of them was written with one."""
+    upgraded, before = run("db", "upgrade"), run("doctor", "--json")
+    made = run("init")
+
+    assert (upgraded.status, made.status) == (0, 0), made.err
+    assert "made: keyring" in made.err
+    assert "fail" in levels(before, "data") & levels(before, "keystore")
+    assert run("audit", "verify").status == 0
 
 
 def test_init_that_stopped_half_way_is_continued(run: Run, folder: Path) -> None:

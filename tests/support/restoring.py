@@ -40,7 +40,7 @@ _KEPT = '\n[retention]\nevidence_after_withdrawal = "0d"\n'
 
 @dataclass
 class Site:
-    """One gateway with its guard in a place of its own; nothing of it is open."""
+    """One gateway, with its guard in a place of its own or not; nothing of it is open."""
 
     directory: Path
     databases: Databases
@@ -49,8 +49,12 @@ class Site:
     clock: SteppedClock = field(default_factory=SteppedClock)
 
     @classmethod
-    async def make(cls, directory: Path, databases: Databases, dialect: str) -> Site:
+    async def make(
+        cls, directory: Path, databases: Databases, dialect: str, *, guard_apart: bool = True
+    ) -> Site:
         urls = {name: databases(dialect) for name in _STORES}
+        if not guard_apart:
+            urls["guard"] = urls["keys"]
         made = cls(directory, databases, dialect, urls)
         await initialise.initialise(made.config, made.clock)
         return made

@@ -16,6 +16,7 @@ from storage.secret import Secret
 OLD, NEW = Secret(b"o" * 32), Secret(b"n" * 32)
 KEYS = RowKeys(KeySet.of(OLD, NEW))
 AT = datetime(2026, 11, 27, 12, 0, 0, 5, UTC)
+SHARP = AT.replace(microsecond=0)  # which is written shorter
 
 
 @pytest.mark.parametrize("after", [None, Position(1 << 62, "chg_" + "v" * 26)], ids=str)
@@ -29,9 +30,12 @@ def test_what_was_written_is_read_also_by_the_key_of_before(after: Position | No
 
 
 def test_two_of_the_same_place_look_different_and_as_long_as_any_other() -> None:
-    here = [cursors.of_changes(KEYS, Cursor(Position(7, "chg_0"), AT)) for _ in range(2)]
+    id_ = "chg_" + "v" * 26
+    places = [None, Position(7, id_), Position(7, id_), Position(2**63 - 1, id_)]
+    here = [cursors.of_changes(KEYS, Cursor(one, at)) for one in places for at in (AT, SHARP)]
 
-    assert here[0] != here[1]
+    assert len(set(here)) == len(here)
+    assert len({len(one) for one in here}) == 1
     assert "chg" not in here[0]
 
 

@@ -11,7 +11,7 @@ from consent import audience
 from consent.errors import SealError
 from consent.model import Reason, State
 from delivery import campaigns, tally
-from delivery.campaigns import Campaign
+from delivery.campaigns import OF_ALL, Campaign, Whose
 from delivery.outbox import Status
 from gateway.flows.campaigning.launch import Stores, reference_place
 from gateway.flows.sending import content
@@ -63,11 +63,11 @@ async def audience_of(stores: Stores, purpose: str) -> dict[str, int]:
 
 
 async def listed(
-    stores: Stores, after: str | None, limit: int
+    stores: Stores, after: str | None, limit: int, whose: Whose = OF_ALL
 ) -> tuple[list[Standing], str | None]:
     """The next campaigns, oldest first, and behind which to go on."""
     async with stores.data.snapshot() as connection:
-        page, more = await campaigns.listed(connection, stores.rows, after, limit)
+        page, more = await campaigns.listed(connection, stores.rows, after, limit, whose)
         return await _counted(connection, page), more
 
 
