@@ -106,9 +106,8 @@ def _is_sqlite(connection: AsyncConnection) -> bool:
 def _driver(connection: AsyncConnection) -> Any:
     """The driver's connection, where nobody listens to what SQLAlchemy executes."""
     sync = connection.sync_connection
-    if sync is None or sync.dispatch.before_cursor_execute:
-        return None
-    return sync.connection.driver_connection
+    listened = sync is not None and sync.dispatch.before_cursor_execute
+    return None if listened else _driver_of(connection)
 
 
 def _driver_of(connection: AsyncConnection) -> Any:
@@ -160,18 +159,16 @@ async def prepare(connection: AsyncConnection, *, writing: bool) -> None:
 async def end(connection: AsyncConnection) -> None:
     """Commit what was begun. Raises what SQLAlchemy would."""
     sync = connection.sync_connection
-    if sync is None or _driver(connection) is None:
-        await connection.commit()
+    begun = None if sync is None else sync.get_transaction()
+    if _is_sqlite(connection) and begun is None:  # nothing went by SQLAlchemy
+        await _asked(connection, "COMMIT", lambda _: _driver_of(connection).commit(), ())
         return
-    begun, adapted = sync.get_transaction(), _adapted(connection)
-    if _is_sqlite(connection):
-        if begun is None:  # nothing went by SQLAlchemy
-            await _asked(connection, "COMMIT", lambda _: _driver_of(connection).commit(), ())
-        else:
-            await connection.commit()
+    if _is_sqlite(connection) or _driver(connection) is None:
+        await connection.commit()
         return
     if begun is None:
         return
+    adapted = _adapted(connection)
     if adapted._transaction is not None and begun.is_active:
         await _asked(connection, "COMMIT", lambda _: adapted._transaction.commit(), ())
         adapted._transaction = None

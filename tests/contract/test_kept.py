@@ -15,7 +15,7 @@ from storage import database as databases
 from storage import kept, one_hop, straight
 from storage.database import Database, open_database
 from storage.errors import StorageAway
-from tests.support.statements import engine_of
+from tests.support.statements import engine_of, statements
 
 metadata = MetaData()
 things = Table("things", metadata, Column("id", Integer, primary_key=True))
@@ -205,6 +205,23 @@ async def test_while_somebody_listens_sqlalchemy_commits(database: Database) -> 
 
     assert open_then == [True]
     assert await ids(database) == [1, 2]
+
+
+async def test_whoever_begins_to_listen_in_the_midst_loses_nothing(database: Database) -> None:
+    async with database.begin() as connection:
+        await straight.run(connection, TWO)
+        with statements():
+            await straight.rows(connection, IDS)
+    async with database.begin():
+        with statements():
+            pass
+    with statements():
+        async with database.begin():
+            pass
+
+    async with database.begin() as connection:
+        await straight.run(connection, insert(things).values(id=3))
+    assert await ids(database) == [1, 2, 3]
 
 
 @pytest.mark.parametrize("dialect", ["sqlite"])
