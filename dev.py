@@ -6,7 +6,7 @@
     python3 dev.py check              format, lint, types, import contracts, unit tests
     python3 dev.py test [ARGS]        everything that needs only Python packages
     python3 dev.py test-wide [ARGS]   what needs Debian packages (browser, OpenDKIM, ...)
-    python3 dev.py test-long [ARGS]   minutes of load, kills and statistics
+    python3 dev.py test-long [ARGS]   minutes of load, kills, statistics and new dice
     python3 dev.py bench [ARGS]       benchmarks
     python3 dev.py bench-peers        our worker beside nodemailer, Postfix and openssl
     python3 dev.py format             rewrite the code in the house format
@@ -35,6 +35,7 @@ MINIMUM = (3, 11)
 CODE = ["storage", "audit", "consent", "delivery", "gateway", "templates/bundle", "tests", "dev.py"]
 PYTEST = ["-m", "pytest", "-q"]
 NARROW = [*PYTEST, "--ignore", "tests/browser"]  # which needs what only the wide tier installs
+ANY_DICE = ["--hypothesis-profile", "any machine, any dice"]  # `make test` has the same each time
 TASKS = {
     "setup": ("run", []),
     "run": ("run", [["-m", "gateway", "demo"]]),
@@ -50,7 +51,7 @@ TASKS = {
     ),
     "test": ("dev", [[*NARROW, "-m", "not wide and not long", "-n", "4", "--dist", "loadgroup"]]),
     "test-wide": ("wide", [[*PYTEST, "-m", "wide", "-n", "2"]]),
-    "test-long": ("dev", [[*NARROW, "-m", "long and not wide"]]),
+    "test-long": ("dev", [[*NARROW, "-m", "(long or hypothesis) and not wide", *ANY_DICE]]),
     "bench": ("dev", [["-m", "benchmarks"]]),
     "bench-peers": ("dev", [["-m", "benchmarks.peers"]]),
     "format": ("dev", [["-m", "ruff", "format", *CODE], ["-m", "ruff", "check", "--fix", *CODE]]),

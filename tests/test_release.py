@@ -16,7 +16,7 @@ from tests.unit.test_vendored import vendored
 
 pytestmark = [
     pytest.mark.wide,
-    pytest.mark.timeout(300),
+    pytest.mark.timeout(600),
     pytest.mark.skipif(not (ROOT / ".git").exists(), reason="no clone to build from"),
 ]
 

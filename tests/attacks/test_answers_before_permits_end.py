@@ -46,7 +46,7 @@ async def test_a_permit_that_goes_while_somebody_waits_for_it_is_not_spent_after
         await connection.execute(insert(permit), away)
     spending = Spending(parcel.permit, parcel.message, parcel.attempt)
     spent = await desk.spend("wrk_slow", [spending])
-    status = await asyncio.wait_for(leaving, 10)
+    status = await asyncio.wait_for(leaving, 60)
     await app.tick()
     assert not answered or status != 200 or not spent or not (await verify(app.parts)).ok
 
@@ -69,7 +69,7 @@ async def test_not_me_waits_for_permits_also_while_an_erasure_does(app: App, ans
     answered = saying.done()
     spending = Spending(parcel.permit, parcel.message, parcel.attempt)
     spent = await desk.spend("wrk_slow", [spending])
-    status = (await asyncio.wait_for(saying, 10)).status
+    status = (await asyncio.wait_for(saying, 60)).status
     assert not answered or status != 200 or not spent
 
 

@@ -92,7 +92,7 @@ async def own_session(app: App) -> dict[str, str]:
     [
         (3, EVERYWHERE),
         (60, EVERYWHERE_IPV6),
-        pytest.param(1000, EVERYWHERE, marks=[pytest.mark.long, pytest.mark.timeout(240)]),
+        pytest.param(1000, EVERYWHERE, marks=[pytest.mark.long, pytest.mark.timeout(600)]),
     ],
 )
 async def test_nothing_of_a_flood_that_came_first_becomes_hers(

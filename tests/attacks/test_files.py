@@ -42,7 +42,7 @@ async def gateway(tmp_path: Path) -> AsyncIterator[Gateway]:
         yield made
         for process in made.processes.values():
             process.kill()
-            process.wait(20)
+            process.wait(60)
 
 
 async def sign_up(gateway: Gateway) -> None:

@@ -95,7 +95,7 @@ async def test_a_confirmation_of_2020_that_was_appended_by_sql_is_never_signed(
         raw = json.dumps(forged, sort_keys=True, separators=(",", ":")).encode()
         at = await append(connection, raw, eid)
 
-    await until(lambda: '"LogForged"' in gateway.log("serve"), 30)
+    await until(lambda: '"LogForged"' in gateway.log("serve"))
     await gateway.subscribe("grace@example.org")  # everything else goes on
     await sequenced(gateway, Kind.CONSENT_CONFIRMED, 3)
     kept = await signed(gateway, await asyncio.to_thread(gateway.api_key, "audit:read"))
@@ -109,7 +109,7 @@ async def test_a_confirmation_of_2020_that_was_appended_by_sql_is_never_signed(
 
 async def sequenced(gateway: Gateway, kind: Kind, count: int = 1) -> None:
     """Wait until so many events of *kind* have an index, and no event waits for one."""
-    async with stores.open_data(gateway) as data, asyncio.timeout(30):
+    async with stores.open_data(gateway) as data, asyncio.timeout(60):
         while True:
             async with data.read() as connection:
                 kinds = (await connection.execute(select(audit_entry.c.kind))).scalars().all()

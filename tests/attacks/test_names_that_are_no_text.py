@@ -31,7 +31,7 @@ from tests.support.hostile import by_sql
 BOB = "bob@example.org"
 DAY = timedelta(days=1)
 PAGE = 200  # rows of one page of a duty
-LONG = 30.0
+LONG = 120.0
 ONLY = pytest.mark.parametrize("dialect", ["sqlite"])  # PostgreSQL keeps no such text
 
 
@@ -66,7 +66,7 @@ async def test_keys_that_nobody_names_are_swept_and_the_duty_ends(app: App, dial
     await app.subscribe()
     path = str(driver_url(app.parts.config.storage.keystore_url).database)
     app.step(3 * DAY)
-    with closing(sqlite3.connect(path, timeout=10)) as raw, raw:
+    with closing(sqlite3.connect(path, timeout=60)) as raw, raw:
         raw.execute(
             "INSERT INTO dek (subject, compartment, epoch, wrapped, created_at)"
             " SELECT CAST(x'ff' AS TEXT), compartment, epoch, wrapped, created_at FROM dek LIMIT 1"
@@ -172,7 +172,7 @@ async def test_marks_and_keys_of_sign_ups_go_beside_such_rows(
         f" VALUES ({name}, x'00', '', {ahead})",
     )
     path = str(driver_url(app.parts.config.storage.keystore_url).database)
-    with closing(sqlite3.connect(path, timeout=10)) as raw, raw:
+    with closing(sqlite3.connect(path, timeout=60)) as raw, raw:
         raw.execute(
             f"INSERT INTO intake_key (id, epoch, wrapped, created_at, closed_at)"
             f" SELECT {name}, epoch, wrapped, created_at, created_at FROM intake_key LIMIT 1"

@@ -221,7 +221,7 @@ async def test_it_is_answered_when_no_mail_that_was_permitted_can_start_any_more
 
     spending = Spending(parcel.permit, parcel.message, parcel.attempt)
     assert await desk.spend("wrk_x", [spending]) == {parcel.permit}
-    await asyncio.wait_for(stopping, 10)
+    await asyncio.wait_for(stopping, 60)
 
     assert waits
 

@@ -171,7 +171,7 @@ async def test_sixty_sign_ups_by_strangers_change_nothing_of_her_own(
 
 
 @pytest.mark.long
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(600)
 @PROVIDERS
 async def test_a_thousand_sign_ups_from_two_hundred_networks_change_nothing_of_her_own(
     app: App, provider: str

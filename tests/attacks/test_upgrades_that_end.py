@@ -25,7 +25,7 @@ def upgrade(life: Life) -> str:
         cwd=_HERE,
         env=environment(),
         capture_output=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
     return f"{done.returncode} {done.stderr.decode()[-500:]}"

@@ -47,7 +47,7 @@ class Site:
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
 
-    async def mail(self, number: int, seconds: float = 20) -> Mail:
+    async def mail(self, number: int, seconds: float = 60) -> Mail:
         """Wait for the mail with that number, the first being 1."""
         async with asyncio.timeout(seconds):
             while len(names := self.folder.names()) < number:  # noqa: ASYNC110
@@ -139,14 +139,14 @@ async def serving(site: Site, directory: Path) -> AsyncIterator[None]:
         command = ["--config", str(site.config), "serve"]
         process = forking.start(command, _HERE, environment(), log, log)
     try:
-        async with asyncio.timeout(30), aiohttp.ClientSession(site.gateway) as http:
+        async with asyncio.timeout(60), aiohttp.ClientSession(site.gateway) as http:
             while not await _is_ready(http):
                 assert process.poll() is None, (directory / "serve.log").read_text()
                 await asyncio.sleep(0.05)
         yield
     finally:
         process.kill()
-        process.wait(20)
+        process.wait(60)
 
 
 async def _is_ready(http: aiohttp.ClientSession) -> bool:

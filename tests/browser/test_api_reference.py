@@ -38,6 +38,7 @@ WIDE, PHONE = {"width": 1360, "height": 860}, {"width": 390, "height": 844}
 async def opened(chromium: Any, site: Site, size: dict[str, int], scheme: str) -> Any:
     """A page that fails the test where anything is asked elsewhere, or a policy is broken."""
     context = await chromium.new_context(viewport=size, color_scheme=scheme)
+    context.set_default_timeout(60_000)
     page = await context.new_page()
     page.heard = []
     page.on("console", lambda one: page.heard.append(one.text) if one.type == "error" else None)

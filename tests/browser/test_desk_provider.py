@@ -49,7 +49,7 @@ class Running:
 
     def stop(self) -> None:
         self.process.kill()
-        self.process.wait(20)
+        self.process.wait(60)
 
 
 @asynccontextmanager
@@ -67,7 +67,7 @@ async def provider(directory: Path) -> AsyncIterator[Running]:
         process = subprocess.Popen([*command, "true", *said], stdout=log, stderr=log)  # noqa: ASYNC220 it returns at once
     running = Running(f"http://127.0.0.1:{port}", process)
     try:
-        async with asyncio.timeout(30), aiohttp.ClientSession() as http:
+        async with asyncio.timeout(60), aiohttp.ClientSession() as http:
             while not await _is_up(http, running.url):
                 assert process.poll() is None, (directory / "provider.log").read_text()
                 await asyncio.sleep(0.1)

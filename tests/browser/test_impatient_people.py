@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
-from contextlib import closing
 from typing import Any
 
 import pytest
 
 from tests.browser.conftest import IN_A_BROWSER, Site
-from tests.browser.test_journey import ADA, DESKTOP, PHONE, WORDS, Visit, link, visit
+from tests.browser.test_journey import ADA, DESKTOP, PHONE, WORDS, Visit, count, link, visit
 
 pytestmark = IN_A_BROWSER
 EN = WORDS["en"]
@@ -18,16 +16,10 @@ EN = WORDS["en"]
 
 async def requests(site: Site) -> int:
     """How many sign-ups were taken, when all that waited were worked off."""
-
-    def count(table: str) -> int:
-        file = site.config.parent / "var" / "gateway.db"
-        with closing(sqlite3.connect(file, timeout=10)) as connection:
-            return int(connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0])  # noqa: S608 ours
-
-    async with asyncio.timeout(20):
-        while await asyncio.to_thread(count, "intake"):  # noqa: ASYNC110 another process works
+    async with asyncio.timeout(60):
+        while await asyncio.to_thread(count, site, "intake"):  # noqa: ASYNC110 another process works
             await asyncio.sleep(0.05)
-    return await asyncio.to_thread(count, "consent")
+    return await asyncio.to_thread(count, site, "consent")
 
 
 async def fill(person: Visit) -> Any:

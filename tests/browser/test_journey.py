@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import itertools
 import re
+import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -113,7 +114,7 @@ class Visit:
         await self.page.get_by_role(role, name=name, exact=True).first.click()
 
     async def sees(self, text: str) -> None:
-        await self.page.get_by_text(text).first.wait_for(timeout=10_000)
+        await self.page.get_by_text(text).first.wait_for(timeout=60_000)
         await self.check()
 
 
@@ -124,6 +125,7 @@ async def visit(
     context = await chromium.new_context(
         viewport=size, locale=locale, java_script_enabled=scripts, color_scheme="light"
     )
+    context.set_default_timeout(60_000)
     try:
         yield Visit(await context.new_page(), site, scripts)
     finally:
@@ -297,10 +299,19 @@ async def _scan(chromium: Any, site: Site, key: str, *mails: Mail) -> set[str]:
     return {urlsplit(url).path.split("/")[1] for url in links}
 
 
+def count(site: Site, table: str) -> int:
+    """How many rows the gateway's own database has there."""
+    file = site.config.parent / "var" / "gateway.db"
+    with closing(sqlite3.connect(file, timeout=60)) as connection:
+        return int(connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0])  # noqa: S608 ours
+
+
 async def _consent_events(site: Site, key: str) -> list[str]:
     """What the log holds about people, once everything that was staged has its place."""
     headers = {"Authorization": f"Bearer {key}"}
-    await asyncio.sleep(2)  # what was staged has its place within a second: the contract
+    async with asyncio.timeout(60):
+        while await asyncio.to_thread(count, site, "audit_pending"):  # noqa: ASYNC110 nobody tells
+            await asyncio.sleep(0.05)
     async with (
         aiohttp.ClientSession(site.gateway, headers=headers) as http,
         http.get("/v1/audit/events?limit=1000") as answer,

@@ -83,7 +83,7 @@ def built(directory: Path, gateway: str) -> str:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=120,
     )
     assert done.returncode == 0, done.stderr
     return (directory / "app.js").read_text("utf-8")

@@ -77,7 +77,7 @@ class Life(Visit):
     async def reads(self, *sentences: str) -> None:
         """All of these stand on the page that is shown, which is looked at."""
         for sentence in sentences:
-            await self.page.get_by_text(self.say(sentence)).first.wait_for(timeout=10_000)
+            await self.page.get_by_text(self.say(sentence)).first.wait_for(timeout=60_000)
         await self.check()
 
     async def presses(self, button: str) -> None:
@@ -101,7 +101,7 @@ class Life(Visit):
         saved: bytes = await asyncio.to_thread(Path(await (await begun.value).path()).read_bytes)
         return saved
 
-    async def gets(self, to: str, route: str, seconds: float = 20) -> Mail:
+    async def gets(self, to: str, route: str, seconds: float = 60) -> Mail:
         """The newest mail to a mailbox that nobody read yet, with a link of that kind."""
         async with asyncio.timeout(seconds):
             while (found := self._unread(to, route)) is None:  # noqa: ASYNC110
@@ -156,6 +156,8 @@ async def life(chromium: Any, site: Site, locale: str, size: Any) -> AsyncIterat
     screen = {"viewport": size, "locale": locale, "color_scheme": "light"}
     plain = await chromium.new_context(**screen, java_script_enabled=False)
     scripted = await chromium.new_context(**screen)
+    for one in (plain, scripted):
+        one.set_default_timeout(60_000)
     try:
         opened = Life(await plain.new_page(), await scripted.new_page(), site, locale, key)
         await opened.watch()
@@ -204,7 +206,7 @@ async def pauses(me: Life) -> None:
 
 
 async def _until(me: Life, message: str, wanted: tuple[str, str]) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while await me.state(message) != wanted:  # noqa: ASYNC110
             await asyncio.sleep(0.05)
 

@@ -18,6 +18,7 @@ from gateway.flows.sending.letters import Letter
 from gateway.process.desk import Desk
 from tests.support.apps import ADA, App
 from tests.support.calls import queue
+from tests.support.waiting import until
 
 BOB = "bob@example.org"
 
@@ -64,7 +65,8 @@ async def test_nothing_is_kept_of_a_mail_that_was_composed_or_will_not_be(
     vaults = [weakref.ref(one.letter._held.vault) for one in parcels]
 
     mail = await desk.compose(first, [second])
-    await asyncio.sleep(0.05)  # the second is composed ahead, in the loop
+    await until(lambda: aside or vaults[1]() is None)  # it is composed ahead, in the loop
+    await asyncio.sleep(0.05)
     assert [one() is None for one in vaults] == [True, not aside, False]
     await desk.settle("wrk_x", [Ended(one, Ending(Phase.GREETED)) for one in (second, third)])
 
@@ -91,6 +93,7 @@ async def test_the_next_mails_are_composed_while_the_first_is_carried_but_not_al
     desk, (first, *others) = await claimed(app, 5)
 
     await desk.compose(first, others)
+    await until(lambda: [one.letter.is_sealed for one in others][:2] == [False, False])
     await asyncio.sleep(0.05)
 
     assert [one.letter.is_sealed for one in others] == [False, False, True, True]

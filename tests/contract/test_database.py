@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -20,6 +22,7 @@ from storage.errors import StorageAway
 from storage.locks import try_alone
 from storage.types import Moment, among
 from tests.support.statements import engine_of
+from tests.support.waiting import PATIENCE, until
 
 metadata = MetaData()
 things = Table("things", metadata, Column("name", String, primary_key=True), Column("at", Moment))
@@ -149,7 +152,16 @@ async def test_a_server_that_does_not_answer_is_away_and_used_again_when_it_does
             async with slow.begin() as connection:
                 await connection.execute(text("SELECT pg_sleep(20)"))
 
-        await slow.ping()
+        async with asyncio.timeout(PATIENCE):
+            while not await _answers(slow):  # a busy server is as slow to connect
+                pass
+
+
+async def _answers(database: Database) -> bool:
+    with suppress(StorageAway):
+        await database.ping()
+        return True
+    return False
 
 
 async def test_connections_that_the_server_ended_are_replaced_unnoticed(
@@ -169,6 +181,7 @@ async def test_connections_that_the_server_ended_are_replaced_unnoticed(
                 await connection.execute(ending, {"pid": pid})
             while await _living(connection, others):  # noqa: ASYNC110 the server tells nobody
                 await asyncio.sleep(0.01)
+        await until(lambda: not any(map(_is_there, others)))  # and have closed their sockets
         await asyncio.sleep(0.1)  # what a dead one's socket says is read by then
 
         async with database.begin() as one, database.begin() as two:
@@ -176,6 +189,16 @@ async def test_connections_that_the_server_ended_are_replaced_unnoticed(
             await two.execute(text("SELECT 1"))
 
         assert others
+
+
+def _is_there(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
 
 
 async def _living(connection: AsyncConnection, pids: list[int]) -> bool:

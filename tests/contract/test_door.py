@@ -55,7 +55,7 @@ async def test_who_waits_for_a_network_holds_nothing_that_comes_after_it(
         waiting = asyncio.create_task(enter(data, visits))
         await blocked(data, 1)
 
-        passed = await asyncio.wait_for(enter(data, visits[:1]), 5)
+        passed = await asyncio.wait_for(enter(data, visits[:1]), 60)
 
     assert passed == [None]
     assert await waiting == [None, None]
@@ -109,7 +109,7 @@ async def test_old_counts_are_purged_beside_somebody_who_holds_one(data: Databas
     async with data.begin() as connection:
         await limits.hold(connection, [limit_key(WEEKLY, NETWORK, FIRST)], {})
         async with data.begin() as purging:
-            purged = await asyncio.wait_for(limits.purge(purging, later), 5)
+            purged = await asyncio.wait_for(limits.purge(purging, later), 60)
 
     async with data.read() as connection:
         left = (await connection.execute(select(func.count()).select_from(rate_limit))).scalar_one()

@@ -48,7 +48,7 @@ def _makes_roots() -> bool:
 
 pytestmark = [
     pytest.mark.wide,
-    pytest.mark.timeout(300),
+    pytest.mark.timeout(600),
     pytest.mark.skipif(os.geteuid() != 0, reason="only root may change roots"),
     pytest.mark.skipif(not (ROOT / ".git").is_dir(), reason="no clone to install from"),
     pytest.mark.skipif(
@@ -229,7 +229,7 @@ async def first_mail(base: str, key: str, relay: Sink) -> None:
         body = {"email": ADA, "purposes": ["newsletter"], "texts": [asked["text"]["hash"]]}
         async with http.post(f"{base}/forms/newsletter", json=body) as answer:
             assert answer.status == 202
-        await until(lambda: len(relay.accepted) == 1, 30)
+        await until(lambda: len(relay.accepted) == 1)
         confirm = link(relay.accepted[0].raw, "confirm", base)
         async with http.post(confirm, data={"answer": "confirm"}) as answer:
             assert answer.status == 200
@@ -241,7 +241,7 @@ async def first_mail(base: str, key: str, relay: Sink) -> None:
         bearer = {"Authorization": f"Bearer {key}"}
         async with http.post(f"{base}/v1/messages", json=message, headers=bearer) as answer:
             assert answer.status == 202
-        await until(lambda: len(relay.accepted) == 2, 30)
+        await until(lambda: len(relay.accepted) == 2)
         async with http.post(link(relay.accepted[1].raw, "unsubscribe", base)) as answer:
             assert answer.status == 200
         async with http.post(f"{base}/v1/messages", json=message, headers=bearer) as answer:

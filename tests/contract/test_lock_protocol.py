@@ -8,8 +8,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack
-from dataclasses import dataclass, replace
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -35,13 +35,14 @@ from gateway.flows.sending.permission import Question
 from gateway.parts import Parts
 from gateway.process.desk import Desk
 from gateway.process.lifespan import open_parts
-from storage.clock import DatabaseClock
 from tests.support.apps import ADA, App, open_app
+from tests.support.clock import AheadClock
 from tests.support.locks import blocked, gate_held
 from tests.support.stops import stops_of
+from tests.support.waiting import PATIENCE, until
 
-TTL = 1.0  # of the configuration in tests.support.apps
-PROMPT = 5.0  # what a busy machine may add; who waited for a lease instead would wait for longer
+TTL = timedelta(minutes=5)  # longer than any machine needs; a test lets it pass
+SHORT = 1.0  # seconds, where it passes by itself
 _MORE = """
 [purposes.capped]
 sender = "acme"
@@ -63,6 +64,7 @@ purposes = ["capped"]
 [forms.twice]
 purposes = ["twice"]
 """
+_DEADLOCKS = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
 Kept = Ending(Phase.REPLIED, Reply(250, "2.0.0", ""))
 
 
@@ -73,6 +75,7 @@ class House:
     app: App
     two: Parts
     key: dict[str, str]
+    clock: AheadClock
 
     @property
     def one(self) -> Parts:
@@ -128,6 +131,14 @@ class House:
             now = await self.one.clock.now(connection)
             return await permits.open_permits(connection, subject, None, now)
 
+    async def over(self, *leaving: asyncio.Task[Any]) -> None:
+        """Let the permits run out that these wait for, each of them; then they are answered."""
+        await until(lambda: sum(map(_waiting, (self.one, self.two))) >= len(leaving))
+        assert not any(one.done() for one in leaving), "answered while a transmission could start"
+        self.clock.step(TTL)
+        async with asyncio.timeout(PATIENCE):  # who waited for a lease would wait for longer
+            await asyncio.gather(*leaving)
+
     async def end_lease(self, owner: str) -> None:
         worker = tables.worker
         async with self.one.data.begin() as connection:
@@ -136,17 +147,30 @@ class House:
             await connection.execute(statement)
 
 
-@pytest.fixture
-async def house(tmp_path: Path, new_database_url: Callable[[str], str]) -> AsyncIterator[House]:
+def _waiting(parts: Parts) -> int:
+    """How many wait there for permits of others to end."""
+    return sum(len(futures) for futures in parts.permit_wait._waiting.values())
+
+
+@asynccontextmanager
+async def open_house(
+    directory: Path, new_database_url: Callable[[str], str], permit_ttl: str
+) -> AsyncIterator[House]:
+    clock = AheadClock()
     async with AsyncExitStack() as stack:
-        opened = open_app(
-            tmp_path, new_database_url, "postgresql", clock=DatabaseClock(), more=_MORE
-        )
+        said = {"clock": clock, "more": _MORE, "permit_ttl": permit_ttl}
+        opened = open_app(directory, new_database_url, "postgresql", **said)
         app = await stack.enter_async_context(opened)
-        two = await stack.enter_async_context(open_parts(app.parts.config))
+        two = await stack.enter_async_context(open_parts(app.parts.config, clock))
         for parts, owner in ((app.parts, "wrk_one"), (two, "wrk_two")):
             await Desk(parts).register(owner)
-        yield House(app, two, await app.key(Scope.MESSAGES_SEND))
+        yield House(app, two, await app.key(Scope.MESSAGES_SEND), clock)
+
+
+@pytest.fixture
+async def house(tmp_path: Path, new_database_url: Callable[[str], str]) -> AsyncIterator[House]:
+    async with open_house(tmp_path, new_database_url, "5m") as opened:
+        yield opened
 
 
 @pytest.fixture
@@ -162,12 +186,6 @@ def spending(parcel: Parcel) -> Spending:
 
 async def claim(parts: Parts, owner: str, wanted: int = 10) -> Sequence[Parcel]:
     return await Desk(parts).claim(owner, wanted)
-
-
-def with_permits_of(parts: Parts, life: timedelta) -> Parts:
-    config = parts.config
-    slow = config.delivery.model_copy(update={"permit_ttl": life, "lease": life * 2})
-    return replace(parts, config=config.model_copy(update={"delivery": slow}))
 
 
 async def spend(parts: Parts, owner: str, parcel: Parcel) -> bool:
@@ -247,15 +265,13 @@ async def test_an_end_of_permission_behind_a_claim_waits_for_its_permit(
     async with gate_held(house.one, ada):
         claiming = asyncio.create_task(claim(house.two, "wrk_two"))
         await blocked(house.one.data, 1)
-        begun = time.monotonic()
         ending = asyncio.create_task(end(house.one, ada))
         await blocked(house.one.data, 2)
     (parcel,) = await claiming
     assert await house.open_permits(ada) == {parcel.permit}
-    await ending
+    await house.over(ending)
 
-    assert await house.open_permits(ada) == set(), "answered while a transmission could start"
-    assert time.monotonic() - begun <= TTL + PROMPT
+    assert await house.open_permits(ada) == set()
     assert await claim(house.two, "wrk_two") == []
 
 
@@ -263,12 +279,11 @@ async def test_a_withdrawal_is_answered_as_soon_as_the_permit_is_spent(
     house: House, ada: str
 ) -> None:
     await house.queue()
-    patient = with_permits_of(house.two, timedelta(minutes=1))  # longer than any machine needs
-    (parcel,) = await claim(patient, "wrk_two")
+    (parcel,) = await claim(house.two, "wrk_two")
 
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         ending = asyncio.create_task(leave(house.one, ada))
-        spent = await spend(patient, "wrk_two", parcel)
+        spent = await spend(house.two, "wrk_two", parcel)
         await ending
 
     assert spent
@@ -281,7 +296,8 @@ async def test_a_withdrawal_of_one_purpose_does_not_wait_for_another(
     await house.queue(purpose="updates")
     (parcel,) = await claim(house.two, "wrk_two")
 
-    await leave(house.one, ada)
+    async with asyncio.timeout(PATIENCE):
+        await leave(house.one, ada)
 
     assert await house.open_permits(ada) == {parcel.permit}
 
@@ -296,9 +312,11 @@ async def test_a_repeated_withdrawal_waits_like_the_first_on_any_node(
         await leave(parts, ada)
         return await house.open_permits(ada)
 
-    answered = await asyncio.gather(*(open_at_the_answer(p) for p in (house.one, house.two) * 3))
+    nodes = (house.one, house.two) * 3
+    leaving = [asyncio.create_task(open_at_the_answer(one)) for one in nodes]
+    await house.over(*leaving)
 
-    assert answered == [set()] * 6
+    assert [one.result() for one in leaving] == [set()] * 6
 
 
 async def test_not_me_said_twice_waits_twice(house: House) -> None:
@@ -311,7 +329,10 @@ async def test_not_me_said_twice_waits_twice(house: House) -> None:
         assert answer.status == 200
         return await house.open_permits(await house.subject())
 
-    assert await asyncio.gather(open_at_the_answer(), open_at_the_answer()) == [set(), set()]
+    saying = [asyncio.create_task(open_at_the_answer()) for _ in range(2)]
+    await house.over(*saying)
+
+    assert [one.result() for one in saying] == [set(), set()]
 
 
 async def test_two_claims_do_not_pass_a_cap_of_one(house: House) -> None:
@@ -364,10 +385,10 @@ async def test_a_permit_that_ran_out_counts_for_the_cap_while_its_message_may_ye
     await house.subscribe(ADA, form="capped", purpose="capped")
     await house.queue(purpose="capped")
     (parcel,) = await claim(house.one, "wrk_one")
-    await leave(house.two, await house.subject())  # returns when the permit ran out
+    await house.over(asyncio.create_task(leave_all(house.two, await house.subject())))
     await house.subscribe(ADA, form="capped", purpose="capped")
     await house.queue(purpose="capped")
-    await asyncio.sleep(TTL)
+    house.clock.step(TTL)
 
     # The first worker wrote MAIL in time and is slow: also when its lease is over, until the
     # message is taken from it, that mail may be the one of this week.
@@ -569,7 +590,7 @@ async def test_what_a_lost_answer_leaves_is_taken_back_and_what_is_carried_is_no
 
     await desk.take_back("wrk_one", held)
     assert (await house.message(lost)).status is Status.SENDING, "its permit still runs"
-    await asyncio.sleep(TTL)
+    house.clock.step(TTL)
     await desk.take_back("wrk_one", held)
 
     assert [(await house.message(one)).status for one in (lost, carried)] == ["queued", "sending"]
@@ -605,8 +626,13 @@ WORKERS = 3
 
 
 async def test_under_load_nothing_deadlocks_nobody_waits_long_and_no_permit_follows_an_answer(
-    house: House,
+    tmp_path: Path, new_database_url: Callable[[str], str]
 ) -> None:
+    async with open_house(tmp_path, new_database_url, f"{SHORT:.0f}s") as house:
+        await leave_amid_it(house)
+
+
+async def leave_amid_it(house: House) -> None:
     await house.subscribe(*PEOPLE, purpose="newsletter")
     subjects = [await house.subject(person) for person in PEOPLE]
     for _ in range(8):
@@ -614,7 +640,7 @@ async def test_under_load_nothing_deadlocks_nobody_waits_long_and_no_permit_foll
             await house.queue(person)
     load = _Load(house, subjects)
 
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(4 * PATIENCE):
         async with asyncio.TaskGroup() as group:
             for number in range(WORKERS):
                 parts = (house.one, house.two)[number % 2]
@@ -622,12 +648,13 @@ async def test_under_load_nothing_deadlocks_nobody_waits_long_and_no_permit_foll
             await asyncio.gather(*(load.end(n, subject) for n, subject in enumerate(subjects)))
             load.over = True
 
-    assert load.slowest <= TTL + PROMPT, f"a withdrawal took {load.slowest:.2f} s"
+    # Who waited for a lease would wait for half an hour.
+    assert load.slowest <= SHORT + PATIENCE, f"a withdrawal took {load.slowest:.2f} s"
     assert load.carried > 0, "nothing was sent meanwhile"
     for subject, answered_at in load.answered.items():
         assert await _decided_after(house, subject, answered_at) == [], "a permit after the answer"
     async with house.one.data.read() as connection:
-        found = await connection.execute(text("SELECT sum(deadlocks) FROM pg_stat_database"))
+        found = await connection.execute(text(_DEADLOCKS))
         assert found.scalar_one() == 0
 
 

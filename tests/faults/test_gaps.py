@@ -33,6 +33,7 @@ from storage.ids import random_id
 from tests.support.apps import App
 from tests.support.gaps import gap
 from tests.support.sink import Sink, open_sink
+from tests.support.workers import IN_TIME
 
 T = TypeVar("T")
 MESSAGE = {
@@ -184,7 +185,7 @@ async def test_a_message_is_sent_once_whatever_the_worker_was_not_told(
     desk = GapDesk(app, step, happened)
 
     async with open_sink() as sink, _delivering(desk, sink, tmp_path / "journal"):
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while await _status(app, key, message) != "sent" or not desk.passed_by():
                 await asyncio.sleep(0.05)
                 app.step(timedelta(seconds=20))  # what is due later is due now
@@ -205,7 +206,7 @@ async def test_dot_and_reply_are_in_the_journal_before_the_outcome_is_stored(
     desk = WatchingDesk(app, tmp_path / "journal")
 
     async with open_sink() as sink, _delivering(desk, sink, tmp_path / "journal"):
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             await desk.settled.wait()
 
     place = f"{message} {desk.attempt}"
@@ -214,10 +215,7 @@ async def test_dot_and_reply_are_in_the_journal_before_the_outcome_is_stored(
 
 
 class WatchingDesk(Desk):
-    """The worker's desk, which keeps what the journal says when a reply is brought to it.
-
-    On a busy machine the permit may run out before the mail is begun; it comes again.
-    """
+    """The worker's desk, which keeps what the journal says when a reply is brought to it."""
 
     def __init__(self, app: App, journals: Path) -> None:
         super().__init__(app.parts)
@@ -296,7 +294,7 @@ async def _just(value: T) -> T:
 @asynccontextmanager
 async def _delivering(desk: Desk, sink: Sink, journals: Path) -> AsyncIterator[None]:
     """A real worker on a real relay, for the life of the block."""
-    pace = Pace(timedelta(seconds=1), lease=timedelta(seconds=1))
+    pace = Pace(IN_TIME, lease=timedelta(seconds=1))
     async with Pool(Relay("127.0.0.1", sink.port, connections=2)) as pool:
         worker = Worker(desk, pool, lambda: Journal.create(journals, random_id("wrk")), pace)
         running = asyncio.create_task(worker.run())

@@ -27,11 +27,11 @@ def test_the_machine_is_as_young_and_far_and_nameless_as_it_was_asked_to_be() ->
 
     said = on_machine(sys.executable, "-c", asked).stdout.split()
 
-    assert machine.YOUNG - 1 <= float(said[0]) < machine.YOUNG + 30
+    assert machine.YOUNG - 1 <= float(said[0]) < machine.YOUNG + 300
     assert said[1:] == [machine.BARE, "12600"]
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(600)
 def test_a_gateway_works_on_a_machine_that_started_a_minute_ago_far_away_and_without_a_name() -> (
     None
 ):

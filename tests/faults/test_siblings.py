@@ -15,7 +15,7 @@ import pytest
 
 from gateway.process.siblings import next_wait
 from tests.support.gateways import Gateway, open_gateway
-from tests.support.ports import free_port
+from tests.support.ports import free_ports
 from tests.support.waiting import until
 
 
@@ -25,17 +25,17 @@ async def gateway(tmp_path: Path, new_database_url: Callable[[str], str]) -> Asy
         yield opened
 
 
-@pytest.mark.timeout(300)  # processes start, on a busy machine slowly
+@pytest.mark.timeout(600)  # processes start, on a busy machine slowly
 async def test_whoever_dies_is_replaced_and_all_end_with_the_one_that_keeps_them(
     gateway: Gateway,
 ) -> None:
-    first = free_port()
+    first = free_ports(2)
     await _start(gateway, first)
     keeper = gateway.processes["workers"].pid
     one, other = _children(keeper)
 
     os.kill(one, signal.SIGKILL)
-    await until(lambda: "worker_begun_again" in gateway.log("workers"), 60)
+    await until(lambda: "worker_begun_again" in gateway.log("workers"))
     assert _ended(gateway) == [(one, -signal.SIGKILL)]
     assert other in _children(keeper)
     assert one not in _children(keeper)
@@ -44,13 +44,13 @@ async def test_whoever_dies_is_replaced_and_all_end_with_the_one_that_keeps_them
 
     ours = _children(keeper)
     gateway.kill("workers", signal.SIGKILL)
-    await until(lambda: not any(map(_lives, ours)), 60)
+    await until(lambda: not any(map(_lives, ours)))
     assert list((gateway.directory / "journal").glob("wrk_*")) == []  # they ended in order
 
 
-@pytest.mark.timeout(300)  # processes start, on a busy machine slowly
+@pytest.mark.timeout(600)  # processes start, on a busy machine slowly
 async def test_all_end_in_order_as_one_is_told_to(gateway: Gateway) -> None:
-    await _start(gateway, free_port())
+    await _start(gateway, free_ports(2))
     ours = _children(gateway.processes["workers"].pid)
     assert len(ours) == 2
 

@@ -66,7 +66,7 @@ async def test_a_part_that_fails_ends_the_process_with_a_line_and_exit_1(
     gateway: Gateway,
 ) -> None:
     await gateway.start("serve", "serve")
-    with closing(sqlite3.connect(_file(gateway, "url"), timeout=10)) as data, data:
+    with closing(sqlite3.connect(_file(gateway, "url"), timeout=60)) as data, data:
         data.execute("ALTER TABLE outbox RENAME TO elsewhere")  # the worker cannot know what to do
 
     status = await asyncio.to_thread(gateway.processes["serve"].wait, 30)
@@ -90,7 +90,7 @@ async def test_a_journal_that_cannot_be_made_is_one_line_and_exit_1(gateway: Gat
 async def test_a_store_that_is_not_up_yet_is_waited_for(gateway: Gateway, store: str) -> None:
     put_back = _move_away(_file(gateway, store))
     await gateway.start("serve", "serve", ready=False)
-    await until(lambda: gateway.log("serve").count("store_awaited") >= 2, 30)
+    await until(lambda: gateway.log("serve").count("store_awaited") >= 2)
     with pytest.raises(aiohttp.ClientConnectorError):
         await gateway.sign_up(ADA)
 
@@ -108,7 +108,7 @@ async def test_a_store_that_is_none_is_named_as_such_in_the_log(gateway: Gateway
     _file(gateway, "url").write_bytes(b"no database, but a letter\n" * 400)
     await gateway.start("serve", "serve", ready=False)
 
-    await until(lambda: '"why": "its file is no database"' in gateway.log("serve"), 30)
+    await until(lambda: '"why": "its file is no database"' in gateway.log("serve"))
 
     assert await asyncio.to_thread(gateway.kill, "serve", signal.SIGTERM) == 0
 
@@ -116,7 +116,7 @@ async def test_a_store_that_is_none_is_named_as_such_in_the_log(gateway: Gateway
 async def test_sigterm_ends_the_waiting_for_a_store(gateway: Gateway) -> None:
     _move_away(_file(gateway, "url"))
     await gateway.start("serve", "serve", ready=False)
-    await until(lambda: "store_awaited" in gateway.log("serve"), 30)
+    await until(lambda: "store_awaited" in gateway.log("serve"))
 
     assert await asyncio.to_thread(gateway.kill, "serve", signal.SIGTERM) == 0
 
@@ -125,7 +125,7 @@ async def test_a_staged_event_that_nobody_staged_shows_and_stops_nothing_else(
     gateway: Gateway,
 ) -> None:
     await gateway.start("serve", "serve")
-    with closing(sqlite3.connect(_file(gateway, "url"), timeout=10)) as data, data:
+    with closing(sqlite3.connect(_file(gateway, "url"), timeout=60)) as data, data:
         data.execute(
             "INSERT INTO audit_pending (eid, entry, mac) VALUES (?, ?, ?)",
             (b"e" * 16, b"{}", b"m" * 32),
@@ -136,13 +136,13 @@ async def test_a_staged_event_that_nobody_staged_shows_and_stops_nothing_else(
     assert await _metrics(gateway, 'gateway_duty_failing{duty="intake"}') == 0
     await until(lambda: '"BadPending"' in gateway.log("serve"))
 
-    with closing(sqlite3.connect(_file(gateway, "url"), timeout=10)) as data, data:
+    with closing(sqlite3.connect(_file(gateway, "url"), timeout=60)) as data, data:
         data.execute("DELETE FROM audit_pending WHERE eid = ?", (b"e" * 16,))
     await _metric(gateway, 'gateway_duty_failing{duty="sequencer"}', 0)
 
 
 async def _metric(gateway: Gateway, name: str, wanted: float) -> None:
-    async with asyncio.timeout(40):
+    async with asyncio.timeout(60):
         while await _metrics(gateway, name) != wanted:  # noqa: ASYNC110 a scraper polls
             await asyncio.sleep(0.1)
 

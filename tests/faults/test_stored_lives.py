@@ -114,7 +114,7 @@ async def test_an_old_keyring_that_turns_up_later_signs_nothing(life: Life) -> N
     assert await permission(life, "ada@example.org") == "granted"
 
 
-@pytest.mark.timeout(480)  # a start for every few statements of the upgrade
+@pytest.mark.timeout(1200)  # a start for every few statements of the upgrade
 async def test_an_upgrade_that_is_killed_goes_on_where_it_ended(kept_life: Life) -> None:
     statement, deaths = 3, 0
     while await asyncio.to_thread(kept_life.upgrade_killed_at, statement) == -signal.SIGKILL:

@@ -40,7 +40,7 @@ def ran(config: Path, command: str, redirected: str = "") -> subprocess.Complete
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
 

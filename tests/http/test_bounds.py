@@ -18,7 +18,7 @@ from gateway.http.problems import middleware
 from gateway.http.runner import Runner
 from gateway.watch import logs
 from tests.support.apps import ADA, App
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE, until
 
 EVIL = "evil.example"
 CROWD = 300
@@ -33,13 +33,13 @@ PUBLIC = (
 )
 
 
-async def raw(base: str, sent: bytes, *, wait: float = 5) -> tuple[str, str]:
+async def raw(base: str, sent: bytes) -> tuple[str, str]:
     """Write *sent* to a socket; the head and the body of the answer."""
     port = int(base.rpartition(":")[2])
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
         writer.write(sent)
-        head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), wait)
+        head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), PATIENCE)
         length = re.search(rb"(?i)content-length: (\d+)", head)
         body = await reader.readexactly(int(length[1])) if length else b""
         return head.decode(), body.decode()
@@ -271,7 +271,7 @@ async def test_a_body_that_does_not_come_is_not_waited_for(patient: str) -> None
 )
 async def test_a_head_that_does_not_come_is_not_waited_for(patient: str, sent: bytes) -> None:
     with pytest.raises((asyncio.IncompleteReadError, ConnectionError)):
-        await raw(patient, sent, wait=3)
+        await raw(patient, sent)
 
 
 async def test_a_head_that_comes_drop_by_drop_is_not_waited_for(patient: str) -> None:
@@ -286,7 +286,7 @@ async def test_a_head_that_comes_drop_by_drop_is_not_waited_for(patient: str) ->
 
     dripping = asyncio.create_task(drip())
     try:
-        answered = await asyncio.wait_for(reader.read(), 3)
+        answered = await asyncio.wait_for(reader.read(), PATIENCE)
     finally:
         dripping.cancel()
         writer.close()
@@ -294,7 +294,11 @@ async def test_a_head_that_comes_drop_by_drop_is_not_waited_for(patient: str) ->
     assert answered == b""
 
 
-async def test_a_crowd_of_slow_callers_keeps_nobody_else_waiting(app: App) -> None:
+async def test_a_crowd_of_slow_callers_keeps_nobody_else_waiting(
+    app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    patient = {**read_bytes.__kwdefaults__, "patience": 3600.0}
+    monkeypatch.setattr(read_bytes, "__kwdefaults__", patient)
     body = await app.posted()
     port = int(app.base.rpartition(":")[2])
     head = b"POST /forms/signup HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
@@ -305,7 +309,7 @@ async def test_a_crowd_of_slow_callers_keeps_nobody_else_waiting(app: App) -> No
         writers.append(writer)
     await asyncio.sleep(0.1)  # what was written is read by then
 
-    async with asyncio.timeout(parsing.PATIENCE / 2):  # the others are waited for twice as long
+    async with asyncio.timeout(PATIENCE):  # the others are waited for until they go
         async with app.http.post("/forms/signup", json=body) as answer:
             status = answer.status
         async with app.http.get("/my-data") as page:

@@ -36,7 +36,7 @@ def converted(folder: Path, source: Path, to: str, *options: str) -> Path:
     done = subprocess.run(
         [*command, "--outdir", str(out), str(source)],
         capture_output=True,
-        timeout=100,
+        timeout=300,
         check=False,
     )
     assert done.returncode == 0, done.stderr

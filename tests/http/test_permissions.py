@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from audit.kinds import Kind
 from gateway.callers.api_keys import Scope
+from tests.http.test_group_commit import Door
 from tests.support.apps import ADA, App
 from tests.support.calls import TO, call, pointers
 from tests.support.statements import statements
@@ -29,13 +32,17 @@ async def test_a_permission_is_told_with_its_ground_or_its_reason(app: App) -> N
     assert await pointers(app, key, "/v1/permissions", {"to": TO}) == ["/purpose"]
 
 
-async def test_who_asks_at_the_same_time_shares_a_transaction_and_not_an_event(app: App) -> None:
+async def test_who_asks_at_the_same_time_shares_a_transaction_and_not_an_event(
+    app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
     await app.subscribe()
     await app.tick()
     keys = [await app.key(Scope.PERMISSIONS_READ) for _ in range(2)]
     before = await looks(app)
     nobody = {"to": {"email": "nobody@example.org"}, "purpose": "newsletter"}
     questions = [{"to": TO, "purpose": "newsletter"}, nobody] * 10
+
+    Door(app, monkeypatch, len(questions))
 
     with statements() as heard:
         answers = await asyncio.gather(

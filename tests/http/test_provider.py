@@ -17,11 +17,12 @@ from gateway.oidc.provider import Provider
 from storage.secret import Secret
 from tests.support.clock import START
 from tests.support.identity import CLIENT, SECRET, IdP, Somebody, identity_provider
+from tests.support.waiting import PATIENCE
 from tests.unit.test_handshake import OURS
 
 BACK = "http://gateway.example/dpo/oidc"
 MADE = handshake.of(b"s" * 32)
-QUICK = aiohttp.ClientTimeout(total=0.3)
+SOON, IN_TIME = (aiohttp.ClientTimeout(total=one) for one in (0.3, PATIENCE))
 DOCUMENT, KEYS = "/.well-known/openid-configuration", "/keys"
 
 
@@ -47,7 +48,7 @@ def ours(idp: IdP, **more: Any) -> Oidc:
 
 
 def client(idp: IdP, seconds: Callable[[], float] | None = None, **more: Any) -> Provider:
-    return Provider(ours(idp, **more), QUICK, seconds or Seconds())
+    return Provider(ours(idp, **more), IN_TIME, seconds or Seconds())
 
 
 async def code(idp: IdP, provider: Provider) -> str:
@@ -98,7 +99,7 @@ async def test_that_it_is_away_is_kept_for_seconds(idp: IdP) -> None:
 
 @pytest.mark.parametrize("how", ["hangs", "fails", "wanders", "talks"])
 async def test_one_that_misbehaves_is_away(idp: IdP, how: str) -> None:
-    provider, idp.how = client(idp), how
+    provider, idp.how = Provider(ours(idp), SOON, Seconds()), how
 
     with pytest.raises(ProviderAway):
         await provider.known()

@@ -75,7 +75,7 @@ def test_the_check_in_node(tmp_path: Path) -> None:
     (tmp_path / "check.mjs").write_text(script)
 
     done = subprocess.run(
-        [node, "check.mjs"], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60
+        [node, "check.mjs"], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120
     )
 
     told = [str(wanted).lower() for *_, wanted in samples()]

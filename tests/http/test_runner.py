@@ -44,7 +44,7 @@ async def say(port: int, raw: bytes) -> tuple[str, str]:
     """Send *raw*, return the head and the body of the answer."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(raw)
-    answer = await asyncio.wait_for(reader.read(), 5)
+    answer = await asyncio.wait_for(reader.read(), 60)
     writer.close()
     await writer.wait_closed()
     head, _, body = answer.decode().partition("\r\n\r\n")
@@ -119,7 +119,6 @@ async def test_others_have_their_turn_while_a_body_of_seams_is_taken_in() -> Non
         told, _ = await test_bounds.raw(
             f"http://127.0.0.1:{runner.addresses[0][1]}",
             b"POST /read HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n" + body,
-            wait=30,
         )
     finally:
         counting.cancel()

@@ -32,7 +32,7 @@ pytestmark = [
 def judged(program: Path, said: dict[str, Any]) -> str:
     """What the Go program says, in a word."""
     done = subprocess.run(
-        [program], input=json.dumps(said), capture_output=True, text=True, timeout=30, check=False
+        [program], input=json.dumps(said), capture_output=True, text=True, timeout=120, check=False
     )
     return done.stdout.split(":")[0].strip()
 

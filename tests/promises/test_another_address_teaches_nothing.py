@@ -12,6 +12,7 @@ from tests.http.test_people_rights import Visit, sound, visit
 from tests.promises.test_strangers_learn_nothing import People
 from tests.support.addresses import ask, delivered, press
 from tests.support.apps import ADA, App
+from tests.support.remembering import remember
 from tests.support.statements import statements
 
 SILENT = ("suppressed", "objected", "blocked")  # they are not asked, however somebody asks
@@ -26,6 +27,7 @@ async def test_asking_for_an_address_is_alike_whosever_it_is_and_pressing_moves_
     What became of it is said behind the link alone, which only that mailbox gets.
     """
     monkeypatch.setattr(moving, "TOLD_A_WEEK", 100)
+    remember(monkeypatch)
     await app.subscribe()
     people = People(app)
     await people.make()

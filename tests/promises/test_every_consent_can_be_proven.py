@@ -157,7 +157,7 @@ async def sign_up_and_confirm(gateway: Gateway) -> Received:
     }
     async with gateway.http.post(f"{gateway.base}/forms/signup", json=body) as answer:
         assert answer.status == 202
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not gateway.received():  # noqa: ASYNC110
             await asyncio.sleep(0.05)
     (mail,) = gateway.received()
@@ -180,7 +180,7 @@ def token_hash(token: str) -> str:
 
 async def story(gateway: Gateway, last: str) -> dict[str, TrailEvent]:
     """A person's events by kind, out of the stores and opened with their keys, up to *last*."""
-    async with open_parts(config.load(gateway.config)) as parts, asyncio.timeout(20):
+    async with open_parts(config.load(gateway.config)) as parts, asyncio.timeout(60):
         while True:
             async with parts.data.read() as connection:
                 query = select(consent.c.subject)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from pathlib import Path
@@ -98,7 +99,7 @@ async def confirm(app: App, mail: Mail) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(600)
 async def test_five_thousand_sign_ups_of_one_victim_send_three_mails(
     app: App, dialect: str
 ) -> None:
@@ -240,7 +241,7 @@ async def test_a_stranger_cannot_choose_a_word_of_the_mail(app: App) -> None:
     assert await post(app, "signup", body, network(1)) == 202
     (mail,) = await app.deliver()
 
-    assert b"evil" not in mail.raw
+    assert not re.search(rb"\bevil\b", mail.raw)  # not the letters alone: links are dice
     assert b"Click-" not in mail.raw
 
 

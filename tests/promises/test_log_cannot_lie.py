@@ -73,7 +73,7 @@ async def published(gateway: Gateway, data: Database) -> str:
     async with data.snapshot() as connection:
         size = sum([(await connection.execute(one)).scalar_one() for one in counts])
     newest = select(audit_checkpoint.c.note).order_by(audit_checkpoint.c.size.desc()).limit(1)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             async with data.read() as connection:
                 kept = (await connection.execute(newest)).scalar_one()

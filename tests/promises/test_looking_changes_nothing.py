@@ -97,7 +97,7 @@ async def storm(gateway: Gateway, urls: list[str]) -> set[int]:
 
 async def settled(data: Database, states: set[str]) -> dict[str, stores.Rows]:
     """The tables once no mail is under way and every event has its index."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             seen = await stores.dump(data, TABLES)
             if not seen["audit_pending"] and {row["status"] for row in seen["outbox"]} <= states:

@@ -10,7 +10,7 @@ import json
 import quopri
 import signal
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -321,8 +321,12 @@ async def all_rows(gateway: Gateway) -> dict[str, bytes]:
 
 def files(gateway: Gateway) -> dict[str, bytes]:
     """Everything in the gateway's directory but what the relay keeps."""
-    ours = [path for path in gateway.directory.rglob("*") if path != gateway.relay_log]
-    return {str(path): path.read_bytes() for path in ours if path.is_file()}
+    found = {}
+    for path in gateway.directory.rglob("*"):
+        if path != gateway.relay_log and path.is_file():
+            with suppress(FileNotFoundError):  # a journal that is cut meanwhile
+                found[str(path)] = path.read_bytes()
+    return found
 
 
 def pages_and_journals(server: Postgres) -> dict[str, bytes]:

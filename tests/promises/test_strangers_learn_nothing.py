@@ -24,8 +24,8 @@ from consent.keys import blind
 from consent.suppressions import Stop, Suppression
 from gateway.callers.api_keys import Scope
 from gateway.flows.joining import intake
-from gateway.http import wordings
 from tests.support.apps import App, open_app
+from tests.support.remembering import remember
 from tests.support.statements import statements
 from tests.support.stops import stops_of
 
@@ -175,7 +175,7 @@ async def by_my_data(app: App, email: str) -> tuple[int, bytes]:
 async def test_every_kind_of_address_takes_the_same_statements_and_steps(
     app: App, steps: Steps, ask: Question, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(wordings, "_FRESH", 3600.0)  # it is read again by the clock, for anybody
+    remember(monkeypatch)  # what is read again by the clock is so for anybody
     people = People(app)
     await people.make()
     await app.texts("newsletter")
@@ -198,7 +198,10 @@ async def test_every_kind_of_address_takes_the_same_statements_and_steps(
         assert {one[3] for one in seen[kind]} <= {one[3] + n for one in unknown for n in (-1, 0, 1)}
 
 
-async def test_the_key_store_does_the_same_work_for_every_kind_of_address(app: App) -> None:
+async def test_the_key_store_does_the_same_work_for_every_kind_of_address(
+    app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    remember(monkeypatch)
     people = People(app)
     await people.make()
 

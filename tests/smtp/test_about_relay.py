@@ -11,6 +11,7 @@ from gateway.config import config as configuration
 from gateway.watch import about_relay
 from gateway.watch.findings import Finding, Level
 from tests.support.certificates import loopback_contexts
+from tests.support.ports import free_port
 from tests.support.sink import Sink, open_sink
 from tests.unit.test_relays import config, with_relay
 
@@ -52,8 +53,7 @@ async def test_its_certificate_is_looked_at(tmp_path: Path) -> None:
 
 
 async def test_where_nothing_listens_it_fails(tmp_path: Path) -> None:
-    async with open_sink() as sink:
-        port = sink.port
+    port = free_port()
 
     found = await heard(relayed(tmp_path, port))
 

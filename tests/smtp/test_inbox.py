@@ -61,7 +61,7 @@ async def inbox(tmp_path: Path, signing: Signing, clock: SteppedClock) -> AsyncI
 def send(inbox: OpenInbox) -> Send:
     async def send(raw: bytes) -> None:
         def talk() -> None:
-            with smtplib.SMTP(inbox.smtp_host, inbox.smtp_port, timeout=10) as client:
+            with smtplib.SMTP(inbox.smtp_host, inbox.smtp_port, timeout=60) as client:
                 client.sendmail("bounce@acme.example", ["ada@example.org"], raw)
 
         await asyncio.to_thread(talk)
@@ -198,7 +198,7 @@ async def test_a_broken_mail_is_shown_all_the_same(inbox: OpenInbox, raw: bytes)
 async def test_a_client_that_stays_connected_does_not_keep_the_inbox_open(tmp_path: Path) -> None:
     free = Listen("127.0.0.1", 0)
     settings = Inbox.model_construct(listen=free, smtp=free, folder=tmp_path)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         async with open_inbox(settings, {}) as opened:
             reader, writer = await asyncio.open_connection(opened.smtp_host, opened.smtp_port)
             greeting = await reader.readline()

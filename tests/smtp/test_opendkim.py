@@ -43,7 +43,7 @@ def judged(directory: Path, wire: bytes, algorithm: Algorithm) -> str:
     (directory / "settings").write_text("\n".join(settings) + "\n")
     (directory / "mail").write_bytes(wire)
     command = ["opendkim", "-x", directory / "settings", "-t", directory / "mail", "-vv"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=30)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     lines = [line for line in done.stderr.splitlines() if "mlfi_eom() returned" in line]
     assert len(lines) == 1, done.stderr
     return lines[0].split()[-1]

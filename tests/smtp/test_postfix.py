@@ -59,12 +59,12 @@ async def test_what_postfix_passes_on_still_verifies(tmp_path: Path) -> None:
 
     async with relaying(tmp_path) as (sink, port):
         async with Pool(Relay("127.0.0.1", port)) as pool:
-            (connection,) = await take(pool, 1, 20)
+            (connection,) = await take(pool, 1)
             envelope = Envelope("news@acme.example", "ada@example.org", wire)
             ending = await transmit(connection, envelope, Free())
             pool.give_back(connection)
         assert (ending.phase, ending.reply and ending.reply.code) == (Phase.REPLIED, 250)
-        await until(lambda: sink.accepted, 20)
+        await until(lambda: sink.accepted)
         received = sink.accepted[0].raw
 
     assert re.search(rb"^List-Unsubscribe: <https://[^>]+>\r\n", received, re.MULTILINE)

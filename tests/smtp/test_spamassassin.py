@@ -112,7 +112,7 @@ def judged(mails: Sequence[bytes], home: Path) -> list[tuple[float, str]]:
         ],
         capture_output=True,
         env={"HOME": str(home), "PATH": "/usr/bin:/bin:/usr/sbin:/sbin", "LC_ALL": "C.UTF-8"},
-        timeout=100,
+        timeout=300,
         check=True,
     )
     found = [*_VERDICT.finditer(done.stdout)]

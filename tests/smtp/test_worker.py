@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from itertools import count, islice, pairwise
+from itertools import count, islice
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +24,12 @@ from delivery.outcome import Ending, Kind, Phase, Reply
 from delivery.permits import Spending
 from delivery.pool import Pool
 from delivery.relay import Relay
-from delivery.transmission import Envelope
+from delivery.transmission import Envelope, Timeouts
 from delivery.worker import Pace, Worker
 from storage.errors import StorageAway
 from storage.ids import random_id
 from tests.support.sink import Sink, open_sink
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE, until
 
 
 def mails(behaviour: str) -> Iterable[Parcel]:
@@ -81,9 +81,12 @@ class YesDesk:
 async def working(
     desk: YesDesk, sink: Sink, journals: Path, lease: float = 1800, **more: Any
 ) -> AsyncIterator[Worker]:
-    """A worker for the life of the block, or until it is stopped."""
+    """A worker for the life of the block, or until it is stopped.
+
+    Its desk hands out no message twice: permits last longer than any machine needs to begin one.
+    """
     relay = Relay("127.0.0.1", sink.port, local_hostname="gateway.example.test", **more)
-    pace = Pace(timedelta(seconds=2), timedelta(seconds=lease))
+    pace = Pace(timedelta(minutes=5), timedelta(seconds=lease))
     async with Pool(relay) as pool:
         worker = Worker(desk, pool, lambda: Journal.create(journals, random_id("wrk")), pace)
         async with asyncio.TaskGroup() as group:
@@ -93,28 +96,20 @@ async def working(
 
 
 async def test_a_relay_that_greets_two_gets_what_two_can_carry(tmp_path: Path) -> None:
-    """The others wait for half a minute to be greeted; neither mails nor the end wait with them."""
+    """The others wait for minutes to be greeted; neither mails nor the end wait with them."""
     desk = YesDesk(mails("delay-dot-20"))
+    waits = Timeouts(connect=300)
     async with open_sink() as sink:
         sink.slots = asyncio.Semaphore(2)
         before = asyncio.all_tasks()
-        began = time.monotonic()
-        async with working(desk, sink, tmp_path, connections=20):
-            await asyncio.sleep(6)
-            stopped = time.monotonic()
-        took = time.monotonic() - stopped
+        async with asyncio.timeout(PATIENCE):
+            async with working(desk, sink, tmp_path, connections=20, timeouts=waits):
+                await until(lambda: sink.turned_away > 0)
+                before_that = len(sink.accepted)
+                await until(lambda: len(sink.accepted) > before_that + 200)
         await until(lambda: sink.sessions == 0)
         left = asyncio.all_tasks() - before
 
-    moments = [one.dot_at for one in sink.accepted if one.dot_at is not None]
-    gaps = [after - one for one, after in pairwise([began, *moments, stopped])]
-    print(
-        f"{len(moments) / (stopped - began):.0f} mails/s, gap {max(gaps):.1f} s, end {took:.1f} s"
-    )
-    assert sink.turned_away > 0
-    assert len(moments) / (stopped - began) > 20
-    assert max(gaps) < 2
-    assert took < 2
     assert left == set()
 
 
@@ -139,7 +134,7 @@ async def test_a_refusal_that_was_read_outlives_the_end(tmp_path: Path) -> None:
     """Else the mailbox that said no gets a second transaction, and its bounce is late."""
     desk = YesDesk(islice(mails("refuse-rcpt"), 1))
     async with open_sink() as sink:
-        sink.reset_after = 1
+        sink.reset_after = 3600
         async with working(desk, sink, tmp_path):
             await until(lambda: "RSET" in sink.commands)
 
@@ -153,9 +148,10 @@ async def test_the_end_of_an_earlier_attempt_does_not_let_go_of_the_present_one(
 ) -> None:
     """It would be taken back, and sent again, while it is under way."""
     (first,) = islice(mails("defer-rcpt"), 1)
-    (again,) = islice(mails("delay-dot-2000"), 1)
+    (again,) = islice(mails("delay-dot-3600000"), 1)
     desk = YesDesk([first, replace(again, attempt=2)])
     async with open_sink() as sink, working(desk, sink, tmp_path, lease=0.4, connections=2):
+        await until(lambda: any(one.dot_at for one in sink.transactions))
         await until(lambda: [one.parcel for one in desk.ended] == [first])
         seen = len(desk.carried)
 
@@ -163,6 +159,7 @@ async def test_the_end_of_an_earlier_attempt_does_not_let_go_of_the_present_one(
 
         assert len(sink.accepted) == 0
         assert desk.carried[-1] == {(again.message, 2)}
+        sink.drop_sessions()
 
 
 async def test_a_database_that_is_away_is_waited_for_once_not_once_for_each_group(
@@ -177,7 +174,8 @@ async def test_a_database_that_is_away_is_waited_for_once_not_once_for_each_grou
             stopped = time.monotonic()
         took = time.monotonic() - stopped
 
-    assert 0.4 < took < 3, "four seconds would be once for each group"
+    assert took > 0.4
+    assert len(set(desk.asked)) == 1, "once for each group"
     assert journal_in(tmp_path).count("ACC ") == 8, "they are told by whoever replays it"
 
 
@@ -185,7 +183,7 @@ async def test_a_permit_of_which_no_answer_comes_sends_nothing_and_holds_up_nobo
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Who waited behind the silent group may have waited too long; nobody later does."""
-    monkeypatch.setattr(worker_module, "COMMIT_WITHIN", 1.0)
+    monkeypatch.setattr(worker_module, "COMMIT_WITHIN", 5.0)
     desk = SilentDesk(islice(mails("ada"), 8))
     async with open_sink() as sink, working(desk, sink, tmp_path, connections=2):
         await until(lambda: len(desk.ended) == 8)
@@ -201,15 +199,16 @@ async def test_a_journal_that_is_written_anew_keeps_what_is_under_way(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(journal_module, "_CUT_AFTER", 300)
-    (slow,) = islice(mails("delay-dot-6000"), 1)
+    (slow,) = islice(mails("delay-dot-3600000"), 1)
     quick = (replace(one, message=f"{one.message}0") for one in islice(mails("ada"), 60))
     desk = YesDesk([slow, *quick])
     async with open_sink() as sink, working(desk, sink, tmp_path, connections=4):
         await until(lambda: len(desk.ended) == 60)
         kept = journal_in(tmp_path)
+        sink.drop_sessions()
         await until(lambda: len(desk.ended) == 61)
 
-    assert len(sink.accepted) == 61
+    assert len(sink.accepted) == 60
     assert f"DOT {slow.message} 1 " in kept
     assert kept.count("DOT ") < 60
 
@@ -219,10 +218,14 @@ def journal_in(directory: Path) -> str:
     return file.read_text()
 
 
+@dataclass
 class AwayDesk(YesDesk):
-    """A desk whose database is away when outcomes are to be written."""
+    """A desk whose database is away when outcomes are to be written; notes which it should."""
+
+    asked: list[str] = field(default_factory=list)
 
     async def settle(self, owner: str, ended: Sequence[Ended]) -> Collection[str]:
+        self.asked += [one.parcel.message for one in ended]
         raise StorageAway("data")
 
 
@@ -257,17 +260,17 @@ class TwoClasses(YesDesk):
 async def test_a_confirmation_does_not_wait_for_a_relay_that_is_slow_with_a_campaign(
     tmp_path: Path,
 ) -> None:
-    desk = TwoClasses(mails("delay-dot-4000"))
-    async with open_sink() as sink, working(desk, sink, tmp_path, connections=4):
+    desk = TwoClasses(mails("delay-dot-3600000"))
+    async with open_sink() as sink, working(desk, sink, tmp_path, connections=4) as worker:
         await until(lambda: sum(one.data_at is not None for one in sink.transactions) == 3)
         asks = [replace(one, kind=Kind.SERVICE) for one in islice(mails("ask"), 30)]
-        began, desk.service = time.monotonic(), asks
+        desk.service = asks
         await until(lambda: sum(one.fault == "ask" for one in sink.accepted) == len(asks))
-        took = time.monotonic() - began
         slow = [one for one in sink.transactions if one.fault.startswith("delay")]
+        worker.stop()
+        sink.drop_sessions()  # or the end would wait for what is past its dot
 
     assert len(slow) == 3, "marketing took the connection that is kept free of it"
-    assert took < 3
 
 
 @dataclass

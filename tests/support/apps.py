@@ -129,7 +129,7 @@ error_url = "https://www.acme.example/sign-up?from=form#form"
 {more}
 [delivery]
 transport = "relay"
-permit_ttl = "1s"
+permit_ttl = "{permit_ttl}"
 journal_dir = "journal"
 
 [delivery.relay]
@@ -303,9 +303,17 @@ async def _initialise(directory: Path, urls: Urls) -> None:
     await initialise.initialise(configuration(directory, urls), SteppedClock())
 
 
-def configuration(directory: Path, urls: Urls, *, limits: bool = False, more: str = "") -> Config:
+def configuration(
+    directory: Path,
+    urls: Urls,
+    *,
+    limits: bool = False,
+    more: str = "",
+    permit_ttl: str = "1s",
+) -> Config:
     data, keys = urls
-    raw = _CONFIG.format(url=data, keystore_url=keys, limits=str(limits).lower(), more=more)
+    said = {"limits": str(limits).lower(), "more": more, "permit_ttl": permit_ttl}
+    raw = _CONFIG.format(url=data, keystore_url=keys, **said)
     return config.parse(raw, base=directory)
 
 
@@ -318,6 +326,7 @@ async def open_app(
     limits: bool = False,
     clock: Clock | None = None,
     more: str = "",
+    permit_ttl: str = "1s",
     around: Sequence[Middleware] = (),
 ) -> AsyncIterator[App]:
     """An initialised gateway with an HTTP client.
@@ -326,7 +335,7 @@ async def open_app(
     """
     clock = clock or SteppedClock()
     urls = await copy_initialised(_initialise, directory, new_database_url, dialect)
-    loaded = configuration(directory, urls, limits=limits, more=more)
+    loaded = configuration(directory, urls, limits=limits, more=more, permit_ttl=permit_ttl)
     async with start_app(loaded, clock, around) as app:
         yield app
 

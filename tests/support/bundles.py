@@ -59,7 +59,7 @@ def check_alone(
         arguments += ["--checkpoint", str(folder / f"kept{number}")]
     arguments += [] if witnesses is None else ["--witnesses", str(witnesses)]
     command = [sys.executable, "-I", "-c", _ALONE, *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
     return done.returncode, done.stdout + done.stderr
 
 

@@ -6,9 +6,10 @@ import asyncio
 
 from delivery.pool import Pool
 from delivery.transmission import Connection
+from tests.support.waiting import PATIENCE
 
 
-async def take(pool: Pool, wanted: int, seconds: float = 10) -> list[Connection]:
+async def take(pool: Pool, wanted: int, seconds: float = PATIENCE) -> list[Connection]:
     """Exactly so many, once they are greeted; a `TimeoutError` when they are not in time."""
     taken: list[Connection] = []
     async with asyncio.timeout(seconds):

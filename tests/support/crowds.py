@@ -147,7 +147,7 @@ async def keep_posting(
 
 
 async def final(
-    gateway: Gateway, key: str, messages: Sequence[str], seconds: float = 40
+    gateway: Gateway, key: str, messages: Sequence[str], seconds: float = 120
 ) -> dict[str, dict[str, Any]]:
     """Wait until none of *messages* is on its way any more; each as the API shows it."""
     seen: dict[str, dict[str, Any]] = {}
@@ -193,7 +193,7 @@ async def _ask(url: URL, statement: str) -> Any:
 
 
 def _execute(file: str, statement: str) -> None:
-    with closing(sqlite3.connect(file, timeout=10)) as connection, connection:
+    with closing(sqlite3.connect(file, timeout=60)) as connection, connection:
         connection.execute(statement)
 
 

@@ -66,7 +66,7 @@ class _Source:
     def close(self) -> None:
         """It ends once nobody gives orders; what it forked goes on."""
         self._socket.close()
-        self._process.wait(10)
+        self._process.wait(60)
 
     def _next(self, timeout: float | None) -> dict[str, Any] | None:
         while b"\n" not in self._lines:
@@ -138,7 +138,7 @@ def run(
     environment: Mapping[str, str],
     *,
     stdin: str | None = None,
-    timeout: float = 60,
+    timeout: float = 120,
     module: str = "gateway",
 ) -> subprocess.CompletedProcess[str]:
     """The same, to its end."""

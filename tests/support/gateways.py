@@ -28,9 +28,11 @@ from tests.support import forking
 from tests.support.databases import Databases, Urls, copy_initialised
 from tests.support.forking import Forked
 from tests.support.ports import free_port
+from tests.support.waiting import PATIENCE
 
 _HERE = Path(__file__).parents[2]
 HOLD = "hold"  # a file beside the configuration: while it is there, the relay answers no dot
+HOLD_RCPT = "hold-rcpt"  # the same, of RCPT
 _TEMPLATE = """
 [server]
 listen = "127.0.0.1:{port}"
@@ -176,7 +178,7 @@ class Gateway:
         if arguments[0] == "serve" and ready:
             await self.await_ready(name)
 
-    async def await_ready(self, name: str, seconds: float = 30) -> None:
+    async def await_ready(self, name: str, seconds: float = PATIENCE) -> None:
         async with asyncio.timeout(seconds):
             while True:
                 assert self.processes[name].poll() is None, self.log(name)
@@ -190,7 +192,7 @@ class Gateway:
         """Send a signal and wait for the end; returns the exit status."""
         process = self.processes.pop(name)
         process.send_signal(how)
-        return process.wait(40)
+        return process.wait(PATIENCE)
 
     def signal(self, name: str, how: signal.Signals) -> None:
         self.processes[name].send_signal(how)
@@ -209,17 +211,7 @@ class Gateway:
         lines = self.relay_log.read_text().split("\n")[:-1]  # the last one may be half written
         return [json.loads(line) for line in lines]
 
-    async def relay_read_all(self) -> None:
-        """Return when the relay has read what anybody wrote to it before: it asks all in turn."""
-        reader, writer = await asyncio.open_connection("127.0.0.1", self.relay_port)
-        await reader.readline()
-        for _ in range(3):
-            writer.write(b"NOOP\r\n")
-            await reader.readline()
-        writer.close()
-        await writer.wait_closed()
-
-    async def await_mail(self, to: str, count: int = 1, seconds: float = 20) -> Received:
+    async def await_mail(self, to: str, count: int = 1, seconds: float = PATIENCE) -> Received:
         """Wait for the *count*-th mail to an address."""
         async with asyncio.timeout(seconds):
             while len(found := self.received(to)) < count:  # noqa: ASYNC110
@@ -279,7 +271,9 @@ class Gateway:
         }
         return await self.call(key, "POST", "/v1/messages", body | more)
 
-    async def await_status(self, key: str, message: str, *wanted: str, seconds: float = 20) -> Any:
+    async def await_status(
+        self, key: str, message: str, *wanted: str, seconds: float = PATIENCE
+    ) -> Any:
         """Wait until a message has one of these states."""
         async with asyncio.timeout(seconds):
             while True:
@@ -356,7 +350,7 @@ async def open_gateway(
     else:
         urls = new_database_url(dialect), new_database_url(dialect)
         await _initialise(directory, urls)
-    relay, relay_port = _start_relay(relay_log, directory / HOLD)
+    relay, relay_port = _start_relay(relay_log, directory)
     port = free_port()
     more: dict[str, Any] = {"permit_ttl": permit_ttl, "lease": lease, "connections": connections}
     more |= {"limits": limits, "cap": cap}
@@ -371,13 +365,14 @@ async def open_gateway(
             for process in gateway.processes.values():
                 process.send_signal(signal.SIGCONT)
                 process.kill()
-                process.wait(20)
+                process.wait(PATIENCE)
             relay.kill()
-            relay.wait(20)
+            relay.wait(PATIENCE)
 
 
-def _start_relay(log: Path, hold: Path) -> tuple[Forked, int]:
-    command = ["--port", "0", "--out", str(log), "--hold", str(hold)]
+def _start_relay(log: Path, directory: Path) -> tuple[Forked, int]:
+    holds = ["--hold", str(directory / HOLD), "--hold-rcpt", str(directory / HOLD_RCPT)]
+    command = ["--port", "0", "--out", str(log), *holds]
     reading, writing = os.pipe()
     with os.fdopen(reading, "rb") as said, log.with_suffix(".log").open("ab") as wrong:
         with os.fdopen(writing, "wb") as out:

@@ -128,7 +128,7 @@ async def by_sql(app: App, *statements: str) -> None:
     parts = app.parts
     if parts.data.dialect == "sqlite":
         path = str(driver_url(parts.config.storage.url).database)
-        with closing(sqlite3.connect(path, timeout=10)) as raw, raw:
+        with closing(sqlite3.connect(path, timeout=60)) as raw, raw:
             for one in statements:
                 raw.execute(one)
         return

@@ -11,6 +11,7 @@ from sqlalchemy import text
 from consent import gates
 from gateway.parts import Parts
 from storage.database import Database
+from tests.support.waiting import PATIENCE
 
 _BLOCKED = """
 SELECT count(*) FROM pg_stat_activity
@@ -18,7 +19,7 @@ WHERE datname = current_database() AND cardinality(pg_blocking_pids(pid)) > 0
 """
 
 
-async def blocked(database: Database, count: int, seconds: float = 10) -> None:
+async def blocked(database: Database, count: int, seconds: float = PATIENCE) -> None:
     """Return once *count* sessions wait for locks that others hold."""
     async with asyncio.timeout(seconds):
         while await _blocked(database) < count:  # noqa: ASYNC110 the database tells nobody

@@ -77,4 +77,4 @@ def postfix(
         yield port
     finally:
         master.terminate()
-        master.wait(20)
+        master.wait(60)

@@ -133,12 +133,12 @@ class Postgres:
             self.client = None
         if self.process is not None:
             self.process.send_signal(how)
-            self.process.wait(20)
+            self.process.wait(60)
             self.process = None
 
     def _await_ready(self) -> None:
         pidfile = self.root / "d" / "postmaster.pid"
-        for _ in range(800):
+        for _ in range(4000):
             if self.process is None or self.process.poll() is not None:
                 raise RuntimeError(self.log.read_text())
             with contextlib.suppress(FileNotFoundError):

@@ -94,7 +94,7 @@ class Elsewhere:
     async def start(self) -> None:
         command = [sys.executable, "-m", __name__, str(self.port), str(self.file)]
         self.process = subprocess.Popen(command)  # noqa: ASYNC220 it goes on beside us
-        await until(lambda: answers(self.port), 30)
+        await until(lambda: answers(self.port))
 
     def kill(self) -> None:
         """As kill -9 does."""

@@ -21,7 +21,7 @@ import socket
 import ssl
 import struct
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -91,6 +91,7 @@ class Sink:
         self.passes: str | None = None  # the only one of them that anybody passes; None: each
         self.hangs_up = False  # once it has said what it offers
         self.hold: Path | None = None  # as long as this file is there, no dot is answered
+        self.hold_rcpt: Path | None = None  # the same, of RCPT
         self.by_byte = False  # each reply comes in as many pieces as it has bytes
         self.each: int | None = None  # mails in a session; the next is told that it is over
         self._out = out
@@ -106,6 +107,12 @@ class Sink:
     def sessions(self) -> int:
         """How many connections are open, greeted or not."""
         return len(self._open)
+
+    def holds_dot(self) -> bool:
+        return self.hold is not None and self.hold.exists()
+
+    def holds_rcpt(self) -> bool:
+        return self.hold_rcpt is not None and self.hold_rcpt.exists()
 
     @property
     def port(self) -> int:
@@ -265,6 +272,7 @@ class _Session:
         current.rcpt_at = time.monotonic()
         self.sink.note("rcpt", current)
         await self.delay("rcpt")
+        await self.held(self.sink.holds_rcpt)
         if current.fault in {*FIRST_TIME, "stall"} and self.sink.first_time(current.rcpt_to):
             await asyncio.sleep(0 if current.fault in FIRST_TIME else _STALL)
             await self.say(FIRST_TIME[current.fault])
@@ -292,8 +300,7 @@ class _Session:
 
     async def end_of_data(self, current: Transaction) -> bool:
         await self.delay("dot")
-        while self.sink.hold is not None and self.sink.hold.exists():  # noqa: ASYNC110 nobody tells
-            await asyncio.sleep(0.02)
+        await self.held(self.sink.holds_dot)
         if current.fault == "drop-after-dot":
             self.sink.note("dot", current, accepted=False)
             return False
@@ -346,6 +353,10 @@ class _Session:
         if fault and fault.group(1) == step:
             await asyncio.sleep(int(fault.group(2)) / 1000)
 
+    async def held(self, is_held: Callable[[], bool]) -> None:
+        while is_held():  # noqa: ASYNC110 nobody tells
+            await asyncio.sleep(0.02)
+
     async def trickle(self, reply: str) -> None:
         for byte in reply.encode() + b"\r\n":
             self.writer.write(bytes([byte]))
@@ -389,12 +400,13 @@ async def _main() -> None:
     parser.add_argument("--out", type=Path)
     parser.add_argument("--no-pipelining", action="store_true")
     parser.add_argument("--hold", type=Path, help="no dot is answered while this file is there")
+    parser.add_argument("--hold-rcpt", type=Path, help="no RCPT is answered while this one is")
     arguments = parser.parse_args()
     stop = asyncio.Event()
     for how in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(how, stop.set)
     sink = Sink(arguments.out, pipelining=not arguments.no_pipelining)
-    sink.hold = arguments.hold
+    sink.hold, sink.hold_rcpt = arguments.hold, arguments.hold_rcpt
     await sink.start(arguments.port)
     print(sink.port, flush=True)
     await stop.wait()

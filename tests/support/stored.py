@@ -22,7 +22,7 @@ from gateway.schema.database_schema import DATA, GUARD, KEYSTORE, Schema
 from storage.database import open_database
 from tests.support import forking
 from tests.support.databases import Databases
-from tests.support.gateways import _HERE, HOLD, Gateway, _start_relay, environment
+from tests.support.gateways import _HERE, Gateway, _start_relay, environment
 from tests.support.ports import free_port
 
 LIVES = sorted(path.parent for path in (_HERE / "tests/data").glob("*/known.json"))
@@ -80,7 +80,7 @@ async def open_life(
             await _pour(file, url, _SCHEMAS[name])
             config = config.replace(f"sqlite:///{name}.db", url)
     port = free_port()
-    relay, relay_port = _start_relay(relay_log, directory / HOLD)
+    relay, relay_port = _start_relay(relay_log, directory)
     path = directory / "config.toml"
     config = config.replace("RELAY_PORT", str(relay_port)).replace("PORT", str(port))
     config = config.replace("[delivery.relay]", '[delivery.relay]\nprocessor = "none"')
@@ -92,7 +92,7 @@ async def open_life(
         finally:
             for process in [*gateway.processes.values(), relay]:
                 process.kill()
-                process.wait(20)
+                process.wait(60)
 
 
 def _restore_files(kept: Path, directory: Path) -> str:

@@ -19,6 +19,7 @@ from tests.support.sink import Sink
 from tests.support.waiting import until
 
 SECOND = timedelta(seconds=1)
+IN_TIME = timedelta(minutes=5)  # for any machine, by the worker's own clock; no test steps that one
 
 
 class CountingDesk(Desk):
@@ -27,23 +28,35 @@ class CountingDesk(Desk):
     def __init__(self, app: App) -> None:
         super().__init__(app.parts)
         self.claims = self.renewals = 0
+        self.found: list[int] = []  # by each claim
         self.beats = asyncio.Event()
         self.beats.set()
+        self._telling = False
 
     async def claim(
         self, owner: str, wanted: int, *, marketing: bool = True, most: int = 0
     ) -> Claimed:
         found = await super().claim(owner, wanted, marketing=marketing, most=most)
         self.claims += 1
+        self.found.append(len(found))
         return found
 
     async def renew(self, owner: str) -> bool:
         await self.beats.wait()
-        return await super().renew(owner)
+        self._telling = True
+        try:
+            return await super().renew(owner)
+        finally:
+            self._telling = False
 
     async def take_back(self, owner: str, carried: Collection[tuple[str, int]]) -> None:
         await super().take_back(owner, carried)
         self.renewals += 1  # it is only now that the next one is waited for
+
+    async def falls_silent(self) -> None:
+        """Let it not tell any more that it lives, once what it is telling now is told."""
+        self.beats.clear()
+        await until(lambda: not self._telling)
 
     async def has_looked(self) -> None:
         """Wait until the worker has looked for what is due, from now on and to the end."""
@@ -64,7 +77,7 @@ async def working(app: App, sink: Sink, lease: timedelta = SECOND) -> AsyncItera
     (How long the lease is for which it then has its messages is the configuration's.)
     """
     desk, delivery = CountingDesk(app), app.parts.config.delivery
-    pace = Pace(delivery.permit_ttl, lease)
+    pace = Pace(IN_TIME, lease)
 
     def journal() -> Journal:
         return Journal.create(delivery.journal_dir, random_id("wrk"))

@@ -7,7 +7,6 @@ import quopri
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
 from time import process_time
 
 import pytest
@@ -276,12 +275,13 @@ def signature_in(raw: bytes) -> tuple[bytes, bytes | None]:
         return head + others, None
 
 
-@settings(max_examples=50, deadline=timedelta(seconds=2))
+@settings(max_examples=50)
 @given(st.binary(max_size=400))
 def test_whatever_is_handed_in_is_judged(raw: bytes) -> None:
-    ours = sent()
+    ours, begun = sent(), process_time()
     for some in (raw, raw + ours, ours[:200] + raw + ours[200:], b"DKIM-Signature: " + raw + ours):
         assert isinstance(judged(some), Signed | NotOurs)
+    assert process_time() - begun < 2
 
 
 SIGNATURE = sent()[: sent().index(b"From: Acme")]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from time import monotonic
+import asyncio
 
 import pytest
 
@@ -30,14 +30,19 @@ class Times:
     ids=["little", "more", "it waited for somebody's lock", "it woke late"],
 )
 async def test_it_rests_a_third_as_long_as_it_worked_and_begins_to_count_anew(
-    said: tuple[float, ...], longest: float, rests: float
+    said: tuple[float, ...], longest: float, rests: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    slept: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+
+    monkeypatch.setattr(asyncio, "sleep", sleep)
     part_time = PartTime(longest, Times(*said))
 
-    begun = monotonic()
     await part_time.rest()
-    first = monotonic() - begun
+    first = sum(slept)
     await part_time.rest()
 
-    assert rests <= first + 0.001 < rests + 1
-    assert monotonic() - begun - first < rests * 0.9
+    assert first == pytest.approx(rests)
+    assert sum(slept) == first

@@ -39,7 +39,8 @@ async def settled(writes: Writes, journal: Journal, ended: Sequence[Ended[None]]
     for one in ended:
         journal.dot(one.parcel.message, one.parcel.attempt)
         settling.add(one)
-        await asyncio.sleep(0.01)
+        for _ in range(3):  # whoever waits for nobody writes it now
+            await asyncio.sleep(0)
     settling.no_more_come()
     await asyncio.gather(*keeping)
     return settling
