@@ -71,12 +71,8 @@ _FEW = 16  # hashes: a statement for each number of them is made once
 @cache
 def _looking_for(count: int) -> CompoundSelect[Any]:
     """For SQLite, which takes no array of bytes."""
-    hashes = [bindparam(_nth(n), type_=index.c.hash.type) for n in range(count)]
+    hashes = [bindparam(f"hash_{n}", type_=index.c.hash.type) for n in range(count)]
     return _looking(index.c.hash.in_(hashes))
-
-
-def _nth(n: int) -> str:
-    return f"hash_{n}"
 
 
 _LOOKUP = "lookup"
@@ -344,7 +340,7 @@ class LookUp:
         if connection.dialect.name == "postgresql":
             answered = await straight.rows(connection, _LOOK, {"hashes": wanted})
         elif len(wanted) <= _FEW:
-            given = {_nth(n): one for n, one in enumerate(wanted)}
+            given = {f"hash_{n}": one for n, one in enumerate(wanted)}
             answered = await straight.rows(connection, _looking_for(len(wanted)), given)
         else:
             answered = (await connection.execute(_looking(index.c.hash.in_(wanted)))).all()
