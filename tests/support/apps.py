@@ -311,10 +311,14 @@ def configuration(
     more: str = "",
     permit_ttl: str = "1s",
 ) -> Config:
+    return config.parse(written(urls, limits, more, permit_ttl), base=directory)
+
+
+def written(urls: Urls, limits: bool = False, more: str = "", permit_ttl: str = "1s") -> str:
+    """The file's text."""
     data, keys = urls
     said = {"limits": str(limits).lower(), "more": more, "permit_ttl": permit_ttl}
-    raw = _CONFIG.format(url=data, keystore_url=keys, **said)
-    return config.parse(raw, base=directory)
+    return _CONFIG.format(url=data, keystore_url=keys, **said)
 
 
 @asynccontextmanager

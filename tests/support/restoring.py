@@ -66,7 +66,7 @@ class Site:
     def write_config(self) -> Path:
         """As it stands now; nothing stays of who is erased, not even what is locked elsewhere."""
         urls = (self.urls["data"], self.urls["keys"])
-        raw = apps._CONFIG.format(url=urls[0], keystore_url=urls[1], limits="false", more=_KEPT)
+        raw = apps.written(urls, more=_KEPT)
         origin = 'origin = "test.example/audit/gateway"'
         path = self.directory / "config.toml"
         path.write_text(raw.replace(origin, f'{origin}\nguard_url = "{self.urls["guard"]}"'))
