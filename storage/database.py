@@ -151,7 +151,7 @@ async def open_database(
     else:
         engine = _postgresql(name, parsed, connections, patience)
         kept = Kept(name, engine, connections)
-        database = Database(name, kept, kept, engine)
+        database = Database(name, kept, kept)
     try:
         yield database
     finally:

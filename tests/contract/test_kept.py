@@ -207,6 +207,21 @@ async def test_while_somebody_listens_sqlalchemy_commits(database: Database) -> 
     assert await ids(database) == [1, 2]
 
 
+async def test_a_snapshot_is_of_one_moment_however_many_connections_are_at_hand(
+    database: Database,
+) -> None:
+    async with database.begin(), database.read():
+        pass  # as many as there are
+    async with database.snapshot() as connection:
+        before = await straight.rows(connection, IDS)
+        async with database.begin() as other:
+            await straight.run(other, TWO)
+        after = await straight.rows(connection, IDS)
+
+    assert [*map(tuple, before)] == [*map(tuple, after)] == [(1,)]
+    assert await ids(database) == [1, 2]
+
+
 async def test_whoever_begins_to_listen_in_the_midst_loses_nothing(database: Database) -> None:
     async with database.begin() as connection:
         await straight.run(connection, TWO)
