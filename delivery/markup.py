@@ -178,9 +178,10 @@ class Shapes:
             return _written(pieces, _shape(tokens))
         shape = self._kept(tokens)
         if not any("<" in text for text in pieces[::2]) and (known := _known(tokens, shape)):
-            if len(self._known) >= _MOST_KEPT:
+            if sum(map(len, self._known.values())) >= _MOST_KEPT:
                 self._known.clear()
-            before = self._known.get(size, ())
+            # Two threads may have met it at once.
+            before = [one for one in self._known.get(size, ()) if one != known]
             self._known[size] = (known, *before[: _MOST_ALIKE - 1])
         return _written(pieces, shape)
 

@@ -280,3 +280,15 @@ def test_tags_of_several_languages_are_known_beside_each_other(
     again = [read(mail, shapes).page for mail in mails]
 
     assert again == pages[:3]
+
+
+def test_no_more_is_kept_of_mails_that_are_alike_than_of_others() -> None:
+    shapes = Shapes()
+    for number in range(200):
+        mail = f"<title>{number % 100}</title>" + "<br>" * (number % 7)
+        assert read(mail, shapes) == read(mail, shapes) == read(mail, shapes) == read(mail)
+
+    kept = [one for alike in shapes._known.values() for one in alike]
+    assert 1 < len(kept) <= 64
+    assert max(map(len, shapes._known.values())) <= 8
+    assert not [one for one in kept if kept.count(one) > 1]
