@@ -43,7 +43,7 @@ from storage.keysets import KeySet
 from storage.locks import try_alone
 from storage.sound import sound
 from storage.types import HASHES, upsert
-from storage.writing import insert_all, insert_each
+from storage.writing import While, insert_all, insert_each
 
 _SKIPPED = 1000  # rows read at once behind some that are not ours
 
@@ -136,21 +136,31 @@ class Log:
         await self.stage(connection, [draft(event, None, self.node)])
         return True
 
-    async def stage(self, connection: AsyncConnection, drafts: Sequence[Draft]) -> None:
+    async def stage(
+        self,
+        connection: AsyncConnection,
+        drafts: Sequence[Draft],
+        drawn: Sequence[int] = (),
+        provided: While | None = None,
+    ) -> bool:
         """Write events that commit with this transaction; the last thing in it.
 
         Numbers are drawn here: after all locks are held, events of transactions
-        that exclude each other are numbered in the order of their locks.
+        that exclude each other are numbered in the order of their locks. Whoever holds none
+        may have *drawn* them before. False, and nothing written, where it is not so what was
+        *provided*.
         """
         if not drafts:
-            return
-        drawn = await numbers.draw(connection, len(drafts), self.macs.staged)
+            return True
+        if len(drawn) < len(drafts):
+            drawn = await numbers.draw(connection, len(drafts), self.macs.staged)
         pending = [
             {"n": n, "eid": one.eid, "entry": one.entry} | self.macs.pending(n, one.entry)._asdict()
-            for n, one in zip(drawn, drafts, strict=True)
+            for n, one in zip(drawn, drafts, strict=False)
         ]
         payloads, items = (audit_payload, _payloads(drafts)), (audit_item, _items(drafts))
-        await insert_each(connection, (audit_pending, pending), payloads, items)
+        told = (audit_pending, pending)
+        return await insert_each(connection, told, payloads, items, provided=provided)
 
     async def sequence(
         self, connection: AsyncConnection, limit: int = 1024, *, now: datetime | None = None

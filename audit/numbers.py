@@ -6,9 +6,9 @@ events too, or nothing could be done until somebody has looked at it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import count, islice
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Column, Integer, MetaData, String, Table, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -21,10 +21,12 @@ _MOST = 2**62  # no gateway comes so far
 _AT_ONCE = 100_000
 # As a number for each, it is looked up in the index; asked whether there is one, PostgreSQL may
 # read the whole table.
-_NEXT = text("""
+_DRAWN = text("""
     SELECT drawn.n, (SELECT count(*) FROM audit_pending WHERE audit_pending.n = drawn.n) AS taken
     FROM (SELECT nextval('audit_pending_n_seq') AS n FROM generate_series(1, :wanted)) AS drawn
 """).columns(n=Integer, taken=Integer)
+# PostgreSQL's; for `together.Together`, which asks for these beside something else.
+NEXT: Final = select(_DRAWN.subquery())
 # Also behind what is there: whoever set the counter back would have every insert fail.
 _LAST = text("""
     SELECT max(
@@ -55,6 +57,11 @@ async def draw(
     return await _behind_ours(connection, wanted, is_ours)
 
 
+def free(rows: Iterable[Any]) -> Sequence[int]:
+    """The numbers among the rows of `NEXT` that nobody planted a row under, in order."""
+    return sorted(n for n, taken in rows if not taken)
+
+
 async def begin_behind(connection: AsyncConnection, floor: int) -> None:
     """Draw no number up to *floor* any more; for whoever opens a successor, and alone.
 
@@ -70,13 +77,12 @@ async def begin_behind(connection: AsyncConnection, floor: int) -> None:
 
 
 async def _from_the_sequence(connection: AsyncConnection, wanted: int) -> Sequence[int]:
-    free: list[int] = []
+    found: list[int] = []
     more = wanted
-    while len(free) < wanted:
-        rows = await straight.rows(connection, _NEXT, {"wanted": more})
-        free += [n for n, taken in rows if not taken]
+    while len(found) < wanted:
+        found += free(await straight.rows(connection, _DRAWN, {"wanted": more}))
         more = min(more * 2, _AT_ONCE)
-    return sorted(free)[:wanted]
+    return sorted(found)[:wanted]
 
 
 async def _behind_ours(

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from operator import attrgetter
 from typing import Any, TypeVar
 
 from sqlalchemy import (
@@ -33,11 +34,7 @@ from storage.writing import insert_all, update_all
 
 table = tables.consent
 _ENDED = (State.WITHDRAWN, State.EXPIRED)
-_OF_SUBJECTS = (
-    select(table)
-    .where(among(table.c.subject, texts("subjects")))
-    .order_by(table.c.requested_at, table.c.id)
-)
+_OF_SUBJECTS = select(table).where(among(table.c.subject, texts("subjects")))
 _BY_ID = select(table).where(among(table.c.id, texts("ids")))
 TABLE = table.name
 
@@ -171,13 +168,17 @@ class Consents:
     async def as_of(
         self, connection: AsyncConnection, subjects: Iterable[str], now: datetime
     ) -> dict[str, list[Consent]]:
-        """As `of_subjects`; they say whose mails they cover, and which ended for want of use.
+        """As `of_subjects`, `judged`: permissions are decided from these."""
+        return await self.judged(connection, await self.of_subjects(connection, subjects), now)
 
-        Permissions are decided from these. Statements more are spent only where
-        a wording is new to this process or covers nothing, and where a consent
-        was confirmed so long ago that it may have gone unused.
+    async def judged(
+        self, connection: AsyncConnection, found: Mapping[str, Sequence[Consent]], now: datetime
+    ) -> dict[str, list[Consent]]:
+        """The same consents; they say whose mails they cover, and which ended for want of use.
+
+        Statements are spent only where a wording is new to this process or covers nothing, and
+        where a consent was confirmed so long ago that it may have gone unused.
         """
-        found = await self.of_subjects(connection, subjects)
         rows = [consent for consents in found.values() for consent in consents]
         confirmed = [consent for consent in rows if consent.state is State.CONFIRMED]
         covering = await self.with_cover(connection, confirmed, now)
@@ -219,10 +220,16 @@ class Consents:
         self, connection: AsyncConnection, subjects: Iterable[str]
     ) -> dict[str, list[Consent]]:
         """Every consent of these people, oldest request first."""
-        rows = tuples(await straight.rows(connection, _OF_SUBJECTS, {"subjects": subjects}), table)
+        return self.by_subject(
+            await straight.rows(connection, _OF_SUBJECTS, {"subjects": subjects})
+        )
+
+    def by_subject(self, rows: Iterable[Any]) -> dict[str, list[Consent]]:
+        """Whole rows of consents, by whose they are, oldest request first."""
+        read = [self.read(row) for row in tuples(rows, table)]
         found: dict[str, list[Consent]] = {}
-        for row in rows:
-            found.setdefault(row.subject, []).append(self.read(row))
+        for one in sorted(read, key=_requested):
+            found.setdefault(one.subject, []).append(one)
         return found
 
     async def get(self, connection: AsyncConnection, ids: Iterable[str]) -> dict[str, Consent]:
@@ -331,6 +338,7 @@ class Consents:
         )
 
 
+_requested = attrgetter("requested_at", "id")
 W = TypeVar("W", State, Evidence)
 
 

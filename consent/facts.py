@@ -29,15 +29,19 @@ async def read(
     held: Mapping[str, Gate],
     pairs: Iterable[tuple[str, str]],
     now: datetime,
+    theirs: Mapping[str, Sequence[Consent]] | None = None,
 ) -> dict[tuple[str, str], Facts]:
     """The facts of each (subject, purpose) as of *now*.
 
-    A subject without a gate is unknown, or was erased at their own request.
+    A subject without a gate is unknown, or was erased at their own request. *theirs* are their
+    consents, where they were read already.
     """
     wanted = list(pairs)
     missing = {subject for subject, _ in wanted} - held.keys()
     erased = await erasures.of_subjects(connection, consents.keys, missing) if missing else {}
-    found = await consents.as_of(connection, held, now)
+    if theirs is None:
+        theirs = await consents.of_subjects(connection, held)
+    found = await consents.judged(connection, theirs, now)
     honest = {subject: consents.vouches(gate) for subject, gate in held.items()}
     return {
         (subject, purpose): ERASED

@@ -159,14 +159,17 @@ async def lock(connection: AsyncConnection, subjects: Iterable[str]) -> dict[str
     wanted = list(subjects)
     if not wanted:
         return {}
-    rows = tuples(await straight.rows(connection, _LOCK, {"subjects": wanted}), subject)
-    return {row.id: gate_of(row) for row in rows}
+    return read(await straight.rows(connection, _LOCK, {"subjects": wanted}))
 
 
 async def peek(connection: AsyncConnection, subjects: Iterable[str]) -> dict[str, Gate]:
     """The same rows without a lock, for advice only."""
-    rows = tuples(await straight.rows(connection, _PEEK, {"subjects": subjects}), subject)
-    return {row.id: gate_of(row) for row in rows}
+    return read(await straight.rows(connection, _PEEK, {"subjects": subjects}))
+
+
+def read(rows: Iterable[Any]) -> dict[str, Gate]:
+    """Whole rows of people, by whose they are."""
+    return {row.id: gate_of(row) for row in tuples(rows, subject)}
 
 
 async def after(connection: AsyncConnection, last: str | None, limit: int) -> list[str]:

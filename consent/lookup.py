@@ -14,80 +14,44 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from sqlalchemy import (
-    Column,
-    ColumnElement,
-    CompoundSelect,
-    any_,
-    bindparam,
-    delete,
-    not_,
-    null,
-    or_,
-    select,
-    type_coerce,
-    union_all,
-    update,
-)
+from sqlalchemy import delete, not_, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consent import tables
+from consent.asked_hashes import among_asked, asked
 from consent.errors import KeyringBehind
 from consent.keys import blind
 from consent.model import SubjectState
-from storage import paging, straight
+from storage import paging
 from storage.honesty import RowKeys, Value
 from storage.keysets import KeySet, KeyState
 from storage.secret import Secret
 from storage.signed import SignedTable
-from storage.sound import fits
-from storage.types import HASHES, among, among_hashes, is_name, upsert
+from storage.sound import fits, tuples
+from storage.together import Together
+from storage.types import among, among_hashes, is_name, upsert
 from storage.writing import insert_all
 
 index, live_key = tables.subject_index, tables.live_key
 
 
-def _looking(wanted: ColumnElement[bool]) -> CompoundSelect[Any]:
-    """The rows that are *wanted*, and in the same statement which keys are live."""
-    kind, number = live_key.c.kind, live_key.c.number
-    theirs = select(*index.columns, _none(kind), _none(number)).where(wanted)
-    keys = select(_none(index.c.hash), live_key.c.kid, _none(index.c.subject), live_key.c.mac)
-    return union_all(theirs, keys.add_columns(kind, number))
-
-
-def _none(column: Column[Any]) -> ColumnElement[Any]:
-    """Nothing in the place of a column, which has its type."""
-    return type_coerce(null(), column.type).label(column.name)
-
-
-# For PostgreSQL, which takes any number of them as one value.
-_LOOK = _looking(index.c.hash == any_(bindparam("hashes", type_=HASHES)))
+# Asked for with every look: which keys are live.
+KEYS: Final = select(live_key)
 _AT_ONCE = 500
-_FEW = 16  # hashes: a statement for each number of them is made once
 
 
 @cache
-def _looking_for(count: int) -> CompoundSelect[Any]:
-    """For SQLite, which takes no array of bytes."""
-    hashes = [bindparam(f"hash_{n}", type_=index.c.hash.type) for n in range(count)]
-    return _looking(index.c.hash.in_(hashes))
+def _looking(places: int | None) -> Together:
+    return Together(theirs=select(index).where(among_asked(index.c.hash, places)), keys=KEYS)
 
+
+# Addresses by the number of a key and the hash that it makes of them.
+Hashed = Mapping[tuple[int, bytes], str]
 
 _LOOKUP = "lookup"
 _FIRST = 1  # the key of the first release, whose rows name none
-
-
-class _Looked(NamedTuple):
-    """A row of either half of a look."""
-
-    hash: bytes
-    kid: int
-    subject: str
-    mac: bytes
-    kind: str | None
-    number: int | None
 
 
 class Live(NamedTuple):
@@ -153,18 +117,32 @@ class LookUp:
 
         Raises `KeyringBehind` where anybody is asked for and a live key is not ours.
         """
+        hashes = self.hashed(addresses)
+        found: dict[str, Found] = {}
+        for places, given in asked(connection.dialect.name, {one for _, one in hashes}):
+            found |= self.found(hashes, await _looking(places).rows(connection, given))
+        return found
+
+    def hashed(self, addresses: Collection[str]) -> Hashed:
+        """What canonical addresses are found by: their hashes, by every live key of ours."""
         keys = self._set.live
-        asked = {
+        return {
             (kid, blind.blind_index(key, one)): one
             for one in set(addresses)
             for kid, key in keys.items()
         }
-        rows = await self._look(connection, {digest for _, digest in asked})
-        if asked:
+
+    def found(self, hashes: Hashed, looked: Mapping[str, Iterable[Any]]) -> dict[str, Found]:
+        """Whose addresses these *hashes* are, by rows of `index` (`theirs`) and `KEYS` (`keys`).
+
+        Raises as `find`.
+        """
+        self._note(tuples(looked["keys"], live_key))
+        if hashes:
             self.require()
         found: dict[str, Found] = {}
-        for row in rows:
-            address = asked.get((row.kid, row.hash))
+        for row in tuples(looked["theirs"], index):
+            address = hashes.get((row.kid, row.hash))
             if address is None or not is_name(row.subject):
                 continue
             new = Found(row.subject, SIGNED.fits(self.keys, row))
@@ -333,20 +311,6 @@ class LookUp:
             if key.secret is not None
             and (key.state is not KeyState.ANNOUNCED or Live(kind, key.kid) in self._told)
         ]
-
-    async def _look(self, connection: AsyncConnection, hashes: Iterable[bytes]) -> list[Any]:
-        """Rows of these hashes. In the same statement: which keys are live."""
-        wanted = [*set(hashes)]
-        if connection.dialect.name == "postgresql":
-            answered = await straight.rows(connection, _LOOK, {"hashes": wanted})
-        elif len(wanted) <= _FEW:
-            given = {f"hash_{n}": one for n, one in enumerate(wanted)}
-            answered = await straight.rows(connection, _looking_for(len(wanted)), given)
-        else:
-            answered = (await connection.execute(_looking(index.c.hash.in_(wanted)))).all()
-        rows = [_Looked(*row) for row in answered]
-        self._note([row for row in rows if row.number is not None])
-        return [row for row in rows if row.number is None]
 
     def _note(self, rows: Iterable[Any]) -> None:
         told = [Live(row.kind, row.number) for row in rows if LIVE.fits(self._rows, row)]

@@ -11,11 +11,11 @@ from sqlalchemy import literal_column, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consent import gates
-from consent.gates import Gate, gate_of, subject
+from consent.gates import Gate, subject
 from consent.model import SubjectState
 from storage import locks, straight
-from storage.sound import tuples
 from storage.types import among, texts
+from storage.writing import While
 
 _LIVE = subject.c.state == literal_column(f"'{SubjectState.LIVE}'")
 # FOR KEY SHARE, which goes with FOR NO KEY UPDATE. Not of who is being erased: nothing is
@@ -26,6 +26,22 @@ _SHARED = (
     .order_by(subject.c.id)
     .with_for_update(read=True, key_share=True)
 )
+_STAYING = (
+    select(subject.c.id)
+    .where(among(subject.c.id, texts("subjects")), _LIVE)
+    .order_by(subject.c.id)
+    .with_for_update(read=True, key_share=True, skip_locked=True)
+)
+
+
+def while_live(subjects: Collection[str]) -> While | None:
+    """What must be so to write about these people, who are not removed until it is written.
+
+    As `share` it keeps nobody from the gates. It waits for nobody: of somebody who is just being
+    removed it is not so. Then `share` them, or `look`, and write what is so then.
+    """
+    wanted = [*set(subjects)]
+    return While(_STAYING, {"subjects": wanted}, len(wanted)) if wanted else None
 
 
 async def free(connection: AsyncConnection, subjects: Iterable[str]) -> dict[str, Gate]:
@@ -60,7 +76,6 @@ async def share(connection: AsyncConnection, subjects: Collection[str]) -> dict[
     """
     if not subjects:
         return {}
-    rows = tuples(await straight.rows(connection, _SHARED, {"subjects": subjects}), subject)
-    shared = {row.id: gate_of(row) for row in rows}
+    shared = gates.read(await straight.rows(connection, _SHARED, {"subjects": subjects}))
     gone = set(subjects) - shared.keys()
     return shared | (await gates.peek(connection, gone) if gone else {})

@@ -7,7 +7,7 @@ whose bytes are not what it is named by shows nothing. Proof of a consent names 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -73,6 +73,13 @@ async def keep(connection: AsyncConnection, shown: Iterable[Specimen], now: date
         await connection.execute(
             statement.on_conflict_do_update(index_elements=[specimen.c.hash], set_=put)
         )
+
+
+async def not_whole(connection: AsyncConnection, shown: Iterable[Specimen]) -> Sequence[Specimen]:
+    """Those of these that `keep` has to write: nothing that is there goes."""
+    wanted = {one.name: one for one in shown}
+    whole = await get(connection, wanted)
+    return [one for name, one in wanted.items() if name not in whole]
 
 
 async def get(connection: AsyncConnection, names: Collection[str]) -> dict[str, Specimen]:

@@ -33,7 +33,7 @@ from storage.honesty import RowKeys, Signed
 from storage.signed import SignedTable
 from storage.sound import readable, tuples
 from storage.types import Moment, among, texts
-from storage.writing import insert_each
+from storage.writing import While, insert_each
 
 outbox = tables.outbox
 
@@ -160,18 +160,26 @@ class Message:
 
 
 async def enqueue(
-    connection: AsyncConnection, keys: RowKeys, messages: Sequence[NewMessage], now: datetime
-) -> None:
-    """Accept *messages*; once committed, each ends with a status and a reason."""
+    connection: AsyncConnection,
+    keys: RowKeys,
+    messages: Sequence[NewMessage],
+    now: datetime,
+    provided: While | None = None,
+) -> bool:
+    """Accept *messages*; once committed, each ends with a status and a reason.
+
+    False, and nothing accepted, where it is not so what was *provided*.
+    """
     if not messages:
-        return
+        return True
     contents = [
         {"id": m.content_id, "subject": m.subject, "sealed": m.content, "created_at": now}
         for m in messages
         if m.content is not None
     ]
     rows = [_new_row(keys, m, now) for m in messages]
-    await insert_each(connection, (tables.content, contents), (outbox, rows))
+    parts = ((tables.content, contents), (outbox, rows))
+    return await insert_each(connection, *parts, provided=provided)
 
 
 def _new_row(keys: RowKeys, message: NewMessage, now: datetime) -> dict[str, Any]:

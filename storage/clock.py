@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Final, Protocol
 
-from sqlalchemy import text
+from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage import straight
 from storage.types import Moment
 
 _NOW = text("SELECT clock_timestamp() AS now").columns(now=Moment)
+# The same for a statement that asks for more, so that it needs no other; not with SQLite.
+SERVERS: Final = select(func.clock_timestamp(type_=Moment()).label("now"))
 _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
@@ -35,6 +37,9 @@ class Clock(Protocol):
         before a wait would date the change before what it waited for.
         """
 
+    def at(self, servers: datetime | None) -> datetime:
+        """The same, of what the server's clock showed (`SERVERS`); with SQLite it has none."""
+
     def wall(self) -> datetime:
         """This process's wall clock, for what needs no database (form stamps, log lines)."""
 
@@ -48,6 +53,9 @@ class DatabaseClock:
         ((moment,),) = await straight.rows(connection, _NOW)
         assert isinstance(moment, datetime)  # noqa: S101 it is never null
         return moment
+
+    def at(self, servers: datetime | None) -> datetime:
+        return self.wall() if servers is None else servers
 
     def wall(self) -> datetime:
         return datetime.now(UTC)  # noqa: TID251 the clock that the rule protects

@@ -59,6 +59,10 @@ class Database:
         """
         return self._writers.lend(writing=False)
 
+    def in_one(self) -> AbstractAsyncContextManager[AsyncConnection]:
+        """For one call of `writing.insert_each`, which needs a transaction with SQLite alone."""
+        return self.at_once() if self.dialect == "postgresql" else self.begin()
+
     def read(self) -> AbstractAsyncContextManager[AsyncConnection]:
         """Statements that only read, each as of its own moment; it does not queue behind writers.
 

@@ -45,7 +45,9 @@ class _Row(asyncpg.Record):
             raise AttributeError(name) from None
 
 
-class _Made(NamedTuple):
+class Made(NamedTuple):
+    """A statement as its driver takes it."""
+
     text: str
     order: Sequence[str]  # the names of what it is given
     fixed: Given  # what of that it gives itself, as it is written
@@ -67,21 +69,21 @@ async def rows(connection: AsyncConnection, statement: Any, given: Given = _NOTH
 
     It is kept for ever, so make it once.
     """
-    driver, made = _driver(connection), _made_for(connection, statement)
-    if driver is None or made is None:
+    driver, known = _driver(connection), _made_for(connection, statement)
+    if driver is None or known is None:
         return (await connection.execute(statement, given)).all()
     fetch = driver.rows if _is_sqlite(connection) else partial(driver.fetch, record_class=_Row)
-    return made.read(await _asked(connection, made.text, fetch, made.arguments(given)))
+    return known.read(await _asked(connection, known.text, fetch, known.arguments(given)))
 
 
 async def run(connection: AsyncConnection, statement: Any, given: Given = _NOTHING) -> None:
     """Execute *statement*, which answers nothing."""
-    driver, made = _driver(connection), _made_for(connection, statement)
-    if driver is None or made is None:
+    driver, known = _driver(connection), _made_for(connection, statement)
+    if driver is None or known is None:
         await connection.execute(statement, given)
         return
     execute = driver.rows if _is_sqlite(connection) else driver.execute
-    await _asked(connection, made.text, execute, made.arguments(given))
+    await _asked(connection, known.text, execute, known.arguments(given))
 
 
 async def run_text(connection: AsyncConnection, text: str, given: Any) -> int:
@@ -246,9 +248,8 @@ def _is_lost(connection: AsyncConnection) -> bool:
     return driver is None or bool(driver.is_closed())
 
 
-def _made_for(connection: AsyncConnection, statement: Any) -> _Made | None:
-    """None where it goes by SQLAlchemy: with values that its driver reads otherwise."""
-    return _made(statement, kind_of(connection.dialect))
+def _made_for(connection: AsyncConnection, statement: Any) -> Made | None:
+    return made(statement, kind_of(connection.dialect))
 
 
 _KINDS_OF_DIALECTS: dict[str, Dialect] = {}
@@ -260,7 +261,8 @@ def kind_of(dialect: Dialect) -> Dialect:
 
 
 @cache
-def _made(statement: Any, dialect: Dialect) -> _Made | None:
+def made(statement: Any, dialect: Dialect) -> Made | None:
+    """None where it goes by SQLAlchemy: with values that its driver reads otherwise."""
     columns = getattr(statement, "exported_columns", {})
     kinds = [column.type for column in columns]
     if dialect.name == _POSTGRESQL:
@@ -276,7 +278,7 @@ def _made(statement: Any, dialect: Dialect) -> _Made | None:
     whole = compiled.construct_expanded_state({bind.key: None for bind in asked})
     names = {bind.key for bind in asked}
     writes = {bind.key: bind.type.dialect_impl(dialect).bind_processor(dialect) for bind in asked}
-    return _Made(
+    return Made(
         whole.statement,
         [*whole.positiontup],
         {name: value for name, value in whole.parameters.items() if name not in names},

@@ -15,6 +15,7 @@ from sqlalchemy import (
     Dialect,
     Integer,
     LargeBinary,
+    Select,
     String,
     Table,
     any_,
@@ -160,13 +161,19 @@ def _names(values: Iterable[object]) -> list[Any]:
     return [one for one in found if is_name(one)]
 
 
-class _Among(FunctionElement[bool]):
+class _Member(FunctionElement[bool]):
+    """A column, and what it is to be among."""
+
     type = Boolean()
     inherit_cache = True
 
-    def self_group(self, against: object = None) -> _Among:
+    def self_group(self, against: object = None) -> _Member:
         """As it is: SQLite would be asked for `… = 1`, for which it reads the table whole."""
         return self
+
+
+class _Among(_Member):
+    inherit_cache = True
 
 
 def among(
@@ -182,6 +189,30 @@ def among(
     if not isinstance(values, BindParameter):
         values = bindparam(None, list(values), type_=_Texts(), unique=True)
     return _Among(column, values)
+
+
+class _Found(_Member):
+    inherit_cache = True
+
+
+def found_by(column: ColumnElement[str], query: Select[Any]) -> ColumnElement[bool]:
+    """`column IN query`, of a *query* that finds few: it is answered first.
+
+    Else PostgreSQL, of tables that it knows nothing of, may read all rows to join them.
+    """
+    return _Found(column, query.scalar_subquery())
+
+
+@compiles(_Found, "postgresql")
+def _any_found(element: _Found, compiler: SQLCompiler, **options: Any) -> str:
+    column, query = (compiler.process(one, **options) for one in element.clauses)
+    return f"{column} = ANY (ARRAY{query})"
+
+
+@compiles(_Found, "sqlite")
+def _in_found(element: _Found, compiler: SQLCompiler, **options: Any) -> str:
+    column, query = (compiler.process(one, **options) for one in element.clauses)
+    return f"{column} IN {query}"
 
 
 def among_hashes(

@@ -8,10 +8,11 @@ its statement was planned, PostgreSQL read all rows to change one, for each mail
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import Dialect, String, Table
+from sqlalchemy import Dialect, Select, String, Table
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.types import TypeEngine
 
@@ -43,22 +44,64 @@ async def insert_all(
     return await _execute(connection, made, [tuple(row.values()) for row in rows])
 
 
+@dataclass(frozen=True, slots=True)
+class While:
+    """What must be so for rows to be written: that *query*, made once, finds so many.
+
+    It locks what it finds, or it might not be so any more when they are.
+    """
+
+    query: Select[Any]
+    given: Mapping[str, Any]
+    count: int
+
+
 async def insert_each(
-    connection: AsyncConnection, *parts: tuple[Table, Sequence[Mapping[str, Any]]]
-) -> None:
+    connection: AsyncConnection,
+    *parts: tuple[Table, Sequence[Mapping[str, Any]]],
+    provided: While | None = None,
+) -> bool:
     """As `insert_all` of each table in turn; with PostgreSQL in one statement.
 
-    Rows may name rows of other tables here: it is looked at when all of them are there.
+    Rows may name rows of other tables here: it is looked at when all of them are there. False,
+    and nothing written, where it is not so what was *provided*.
     """
     given = [(table, rows) for table, rows in parts if rows]
-    if len(given) < 2 or connection.dialect.name != "postgresql":
-        for table, rows in given:
-            await insert_all(connection, table, rows)
-        return
+    if connection.dialect.name == "postgresql" and (provided or len(given) > 1):
+        return await _insert_together(connection, given, provided)
+    if provided is not None:
+        found = await straight.rows(connection, provided.query, provided.given)
+        if len(found) != provided.count:
+            return False
+    for table, rows in given:
+        await insert_all(connection, table, rows)
+    return True
+
+
+async def _insert_together(
+    connection: AsyncConnection,
+    given: Sequence[tuple[Table, Sequence[Mapping[str, Any]]]],
+    provided: While | None,
+) -> bool:
+    if not given:
+        raise ValueError("nothing to write")
     shapes = tuple((table, tuple(rows[0])) for table, rows in given)
-    made = _inserted_together(shapes, straight.kind_of(connection.dialect))
+    query = None if provided is None else provided.query
+    dialect = straight.kind_of(connection.dialect)
+    made = _inserted_together(shapes, query, dialect)
     columns = [column for _, rows in given for column in zip(*map(_values, rows), strict=True)]
-    await _execute_arrays(connection, made, columns)
+    asked: list[Any] = []
+    if provided is not None:
+        asked = [*_told(provided.query, dialect).arguments(provided.given), provided.count]
+    written = (*asked, *_written(made, columns))
+    return await straight.run_text(connection, made.statement, written) > 0
+
+
+def _told(query: Select[Any], dialect: Dialect) -> straight.Made:
+    made = straight.made(query, dialect)
+    if made is None:
+        raise ValueError("it answers what the driver reads otherwise")
+    return made
 
 
 def _values(row: Mapping[str, Any]) -> tuple[Any, ...]:
@@ -105,18 +148,25 @@ def _written(made: _Made, columns: Iterable[Sequence[Any]]) -> Iterator[Sequence
 
 @cache
 def _inserted_together(
-    shapes: tuple[tuple[Table, tuple[str, ...]], ...], dialect: Dialect
+    shapes: tuple[tuple[Table, tuple[str, ...]], ...], query: Select[Any] | None, dialect: Dialect
 ) -> _Made:
     """One insert, and the others beside it; foreign keys are looked at in the end."""
-    statements: list[str] = []
+    beside: list[str] = []
     processes: list[_Process | None] = []
+    first, where = 1, ""
+    if query is not None:
+        told = _told(query, dialect)
+        # Its own values come first, then how many it must find.
+        first = len(told.order) + 2
+        beside.append(f"found AS MATERIALIZED ({told.text})")
+        where = f" WHERE (SELECT count(*) FROM found) = ${first - 1}"  # noqa: S608 our query
+    statements: list[str] = []
     for table, names in shapes:
-        first = len(processes) + 1
-        statements.append(_insert(table, names, dialect, first))
+        statements.append(_insert(table, names, dialect, first + len(processes)) + where)
         processes += _processes(table, names, dialect)
-    *beside, last = statements
-    named = ", ".join(f"part_{n} AS ({one})" for n, one in enumerate(beside))
-    return _Made(f"WITH {named} {last}", processes)
+    *others, last = statements
+    beside += [f"part_{n} AS ({one})" for n, one in enumerate(others)]
+    return _Made(f"WITH {', '.join(beside)} {last}", processes)
 
 
 def _insert(table: Table, names: tuple[str, ...], dialect: Dialect, first: int = 1) -> str:

@@ -58,6 +58,9 @@ class Then:
     async def now(self, connection: AsyncConnection) -> datetime:
         return self._moment
 
+    def at(self, servers: datetime | None) -> datetime:
+        return self._moment
+
     def wall(self) -> datetime:
         return self._moment
 

@@ -27,6 +27,7 @@ from consent import (
     tellings,
     withheld,
 )
+from consent.asked_about import Asking
 from consent.consents import Deadline, Page
 from consent.feed import Position
 from consent.model import SubjectState
@@ -150,6 +151,9 @@ LOOKS: dict[str, Look] = {
     "messages": lambda app, c: retention.drop_ended(c, app.parts.clock.wall(), 10),
     "permits": lambda app, c: retention.old_permits(c, "per_0", app.parts.clock.wall(), 10),
     "look-up": lambda app, c: app.parts.lookup.find(c, ["ada@example.org"]),
+    "questions": lambda app, c: Asking(app.parts.lookup, app.parts.consents, app.parts.clock).about(
+        c, ["ada@example.org", "bob@example.org"], ["sub_0"]
+    ),
     "marks": lambda app, c: app.parts.marks.read(c, [b"i" * 16]),
     "marks ahead": lambda app, c: app.parts.marks.drop(c, None, app.parts.clock.wall(), 10),
     "erased": lambda app, c: gates.in_state(c, SubjectState.ERASED, "sub_0", 10),

@@ -179,12 +179,12 @@ async def test_a_statement_is_made_once_for_all_databases_of_a_kind(
 ) -> None:
     async with database.read() as connection:
         assert list(map(tuple, await straight.rows(connection, ONE))) == [(1,)]
-    made = straight._made.cache_info().currsize
+    made = straight.made.cache_info().currsize
 
     async with keystore.read() as connection:
         assert list(map(tuple, await straight.rows(connection, ONE))) == [(1,)]
 
-    assert straight._made.cache_info().currsize == made
+    assert straight.made.cache_info().currsize == made
 
 
 async def test_whoever_listens_hears_of_each_statement(database: Database) -> None:

@@ -10,7 +10,8 @@ from sqlalchemy.exc import DBAPIError
 from consent import tables
 from consent.keys.tables import dek
 from storage.database import Database
-from storage.writing import insert_all, insert_each, update_all
+from storage.types import among, texts
+from storage.writing import While, insert_all, insert_each, update_all
 from tests.support.statements import statements
 
 NOW = datetime(2026, 3, 3, 14, 5, 6, 789_012, tzinfo=UTC)
@@ -148,3 +149,20 @@ async def test_rows_of_several_tables_are_written_in_one_statement_where_that_sa
 
 def _in_order(key: dict[str, Any]) -> dict[str, Any]:
     return {column.name: key[column.name] for column in dek.columns}
+
+
+async def test_rows_that_need_others_are_written_while_those_are_there(database: Database) -> None:
+    named = select(intake.c.id).where(among(intake.c.id, texts("names"))).with_for_update()
+    async with database.begin() as connection:
+        await insert_all(connection, intake, [row("int_one"), row("int_two")])
+
+    async with database.in_one() as connection:
+        both = While(named, {"names": ["int_one", "int_two"]}, 2)
+        assert await insert_each(connection, (intake, [row("int_three")]), provided=both)
+    async with database.in_one() as connection:
+        gone = While(named, {"names": ["int_one", "int_none"]}, 2)
+        assert not await insert_each(connection, (intake, [row("int_four")]), provided=gone)
+
+    async with database.read() as connection:
+        found = (await connection.execute(select(intake.c.id).order_by(intake.c.id))).scalars()
+        assert found.all() == ["int_one", "int_three", "int_two"]

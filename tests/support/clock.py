@@ -21,6 +21,9 @@ class SteppedClock:
     async def now(self, connection: AsyncConnection) -> datetime:
         return self.moment
 
+    def at(self, servers: datetime | None) -> datetime:
+        return self.moment
+
     def wall(self) -> datetime:
         return self.moment
 
@@ -36,6 +39,9 @@ class AheadClock(DatabaseClock):
 
     async def now(self, connection: AsyncConnection) -> datetime:
         return await super().now(connection) + self._ahead
+
+    def at(self, servers: datetime | None) -> datetime:
+        return self.wall() if servers is None else servers + self._ahead
 
     def wall(self) -> datetime:
         return super().wall() + self._ahead

@@ -28,6 +28,9 @@ class PastClock:
     async def now(self, connection: AsyncConnection) -> datetime:
         return self.wall()
 
+    def at(self, servers: datetime | None) -> datetime:
+        return self.wall()
+
     def wall(self) -> datetime:
         return datetime.now(UTC) - self._behind  # noqa: TID251 the clock of this process
 

@@ -7,6 +7,7 @@ decided again when it is claimed.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -17,10 +18,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from audit.entry import Event, Item, draft
 from audit.kinds import Actor, Kind
 from audit.log import Log
-from consent import gates, specimens
+from consent import gates, shares, specimens
 from consent.keys.keystore import KeyStore
 from consent.keys.vault import Compartment, Vault
-from consent.lookup import Found, LookUp
 from consent.model import Reason, Refused
 from consent.specimens import Specimen
 from delivery import changing, outbox
@@ -34,7 +34,7 @@ from gateway.config.config import Config
 from gateway.flows.sending import accepted, ends, permission
 from gateway.flows.sending.accepted import Outcome, Queued, Told
 from gateway.flows.sending.content import new_message, of_caller
-from gateway.flows.sending.permission import Advice, Question
+from gateway.flows.sending.permission import Advice, Advised, Question
 from gateway.parts import Parts
 from storage.clock import Clock
 from storage.database import Database
@@ -83,6 +83,20 @@ class Done:
 Taken = Done | Clash  # what became of one request
 
 
+@dataclass(frozen=True, slots=True)
+class _Decided:
+    """What becomes of one message; there is a *message* to queue where it was not refused."""
+
+    wanted: Wanted
+    given: Advice
+    outcome: Queued | Refused
+    message: NewMessage | None = None
+
+
+class _Removed(Exception):
+    """An erasure is at somebody who was to be written about; roll back."""
+
+
 async def accept_all(parts: Parts, handed: Sequence[Handed]) -> list[Taken]:
     """Queue or refuse the messages of some requests in one transaction; answers in order.
 
@@ -92,32 +106,69 @@ async def accept_all(parts: Parts, handed: Sequence[Handed]) -> list[Taken]:
     Nothing happened when this raises.
     """
     every = [message for request in handed for message in request.wanted]
-    meant = await _meant(parts.data, parts.lookup, every)
-    vault = await parts.keystore.vault({one.subject for one in meant if one is not None})
+    questions = [one.to for one in every]
+    async with parts.data.read() as connection:
+        advised = await permission.advise(parts, connection, questions)
+        new = await specimens.not_whole(connection, [one.kept for one in every if one.kept])
+    vault = await parts.keystore.vault(advised.subjects)
+    decided = _decide_all(parts.config, every, advised, vault)
+    try:
+        async with _opening(parts.data, handed, decided, new) as connection:
+            return await _write(parts, connection, handed, decided, new, vault)
+    except _Removed:
+        pass
     async with parts.data.begin() as connection:
-        taken = await _take(connection, handed, parts.clock)
-        new = [n for n, before in enumerate(taken) if before is None or isinstance(before, Ticket)]
-        # In the order in which they were handed in, as *meant* is.
-        found = iter(meant)
-        known = [[next(found) for _ in request.wanted] for request in handed]
-        wanted = [message for n in new for message in handed[n].wanted]
-        theirs = [one for n in new for one in known[n]]
-        decided = iter(await enqueue(parts, connection, wanted, vault, theirs))
-        done = {n: _done(handed[n], decided) for n in new}
-        remembered = [
-            (ticket, accepted.document(done[n].outcomes, batch=handed[n].batch))
-            for n in new
-            if isinstance(ticket := taken[n], Ticket)
-        ]
-        await idempotency.remember(connection, remembered)
+        known = await shares.share(connection, advised.subjects)
+        advised = await permission.advise(parts, connection, questions, among=known)
+        decided = _decide_all(parts.config, every, advised, vault)
+        return await _write(parts, connection, handed, decided, new, vault)
+
+
+async def _write(
+    parts: Parts,
+    connection: AsyncConnection,
+    handed: Sequence[Handed],
+    decided: Sequence[_Decided],
+    new: Sequence[Specimen],
+    vault: Vault,
+) -> list[Taken]:
+    """Write what was decided of those requests that were not done before. Raises `_Removed`."""
+    taken = await _take(connection, handed, parts.clock)
+    # In the order in which they were handed in, as *decided* is.
+    each = iter(decided)
+    theirs = [[next(each) for _ in request.wanted] for request in handed]
+    now = [n for n, before in enumerate(taken) if before is None or isinstance(before, Ticket)]
+    await enqueue(parts, connection, [one for n in now for one in theirs[n]], new, vault)
+    done = {n: _done(handed[n], iter(theirs[n])) for n in now}
+    remembered = [
+        (ticket, accepted.document(done[n].outcomes, batch=handed[n].batch))
+        for n in now
+        if isinstance(ticket := taken[n], Ticket)
+    ]
+    await idempotency.remember(connection, remembered)
     return [
         before if isinstance(before, Done | Clash) else done[n] for n, before in enumerate(taken)
     ]
 
 
-def _done(request: Handed, decided: Iterator[Queued | Refused]) -> Done:
+def _opening(
+    data: Database,
+    handed: Sequence[Handed],
+    decided: Sequence[_Decided],
+    new: Sequence[Specimen],
+) -> AbstractAsyncContextManager[AsyncConnection]:
+    """A transaction; none where what is written is one statement."""
+    queued = {one.message is not None for one in decided}
+    if new or len(queued) > 1 or any(request.name is not None for request in handed):
+        return data.begin()
+    return data.in_one()
+
+
+def _done(request: Handed, decided: Iterator[_Decided]) -> Done:
     """What became of one request, whose messages come next in *decided*."""
-    return Done([one if isinstance(one, Told) else next(decided) for one in request.messages])
+    return Done(
+        [one if isinstance(one, Told) else next(decided).outcome for one in request.messages]
+    )
 
 
 async def _take(
@@ -140,54 +191,42 @@ def _known(found: Ticket | Remembered | Clash) -> Ticket | Taken:
 async def enqueue(
     parts: Parts,
     connection: AsyncConnection,
-    wanted: Sequence[Wanted],
+    decided: Sequence[_Decided],
+    new: Sequence[Specimen],
     vault: Vault,
-    found: Sequence[Found | None] | None = None,
-) -> list[Queued | Refused]:
-    """Queue what may be mailed as it stands now, refuse the rest, in order.
-
-    *vault* holds the keys of those whom the messages meant a moment ago: *found*.
-    Somebody who appeared since is not yet known. The caller commits.
-    """
-    if not wanted:
-        return []
-    advice = await permission.advise(parts, connection, [one.to for one in wanted], found)
-    now = advice[0].at
-    outcome: list[Queued | Refused] = []
-    messages: list[NewMessage] = []
-    for one, given in zip(wanted, advice, strict=True):
-        refused = _refusal(given, vault)
-        if refused is not None:
-            outcome.append(refused)
-            continue
-        message = _message(parts.config, one, given, vault, now)
-        messages.append(message)
-        passed = one.send_at is not None and one.send_at < now
-        outcome.append(Queued(message.id, send_at_passed=passed))
-    await _keep_templates(connection, wanted, outcome, now)
-    await outbox.enqueue(connection, parts.rows, messages, now)
-    await _audit_refusals(connection, parts.log, wanted, advice, outcome, vault, now)
-    return outcome
-
-
-async def _keep_templates(
-    connection: AsyncConnection,
-    wanted: Sequence[Wanted],
-    outcome: Sequence[Queued | Refused],
-    now: datetime,
 ) -> None:
-    """Keep the versions that queued messages name; nothing is kept for one that was refused."""
-    pairs = zip(wanted, outcome, strict=True)
-    queued = [one.kept for one, became in pairs if isinstance(became, Queued)]
-    await specimens.keep(connection, [one for one in queued if one is not None], now)
+    """Queue what may be mailed, and audit the refusal of the rest; the caller commits.
+
+    Of *new* those versions of templates are kept that queued messages name; nothing is
+    kept for one that was refused. Raises `_Removed`: roll back, and decide again.
+    """
+    if not decided:
+        return
+    now = decided[0].given.at
+    queued = [one for one in decided if one.message is not None]
+    named = {one.wanted.kept.name for one in queued if one.wanted.kept is not None}
+    await specimens.keep(connection, [one for one in new if one.name in named], now)
+    messages = [one.message for one in queued if one.message is not None]
+    still = shares.while_live({message.subject for message in messages})
+    if not await outbox.enqueue(connection, parts.rows, messages, now, still):
+        raise _Removed
+    await _audit_refusals(connection, parts.log, decided, vault, now)
 
 
-async def _meant(
-    data: Database, lookup: LookUp, wanted: Sequence[Wanted]
-) -> Sequence[Found | None]:
-    """Whom each message is for: asked once, their keys come before anybody is locked."""
-    async with data.read() as connection:
-        return await permission.find_subjects(connection, lookup, [one.to for one in wanted])
+def _decide_all(
+    config: Config, wanted: Sequence[Wanted], advised: Advised, vault: Vault
+) -> list[_Decided]:
+    pairs = zip(wanted, advised.advice, strict=True)
+    return [_decide(config, one, given, vault) for one, given in pairs]
+
+
+def _decide(config: Config, one: Wanted, given: Advice, vault: Vault) -> _Decided:
+    refused = _refusal(given, vault)
+    if refused is not None:
+        return _Decided(one, given, refused)
+    message = _message(config, one, given, vault, given.at)
+    passed = one.send_at is not None and one.send_at < given.at
+    return _Decided(one, given, Queued(message.id, send_at_passed=passed), message)
 
 
 def _refusal(given: Advice, vault: Vault) -> Refused | None:
@@ -220,24 +259,26 @@ def _message(config: Config, one: Wanted, given: Advice, vault: Vault, now: date
 async def _audit_refusals(
     connection: AsyncConnection,
     log: Log,
-    wanted: Sequence[Wanted],
-    advice: Sequence[Advice],
-    outcome: Sequence[Queued | Refused],
+    decided: Sequence[_Decided],
     vault: Vault,
     now: datetime,
 ) -> None:
     items = []
-    for one, given, result in zip(wanted, advice, outcome, strict=True):
-        if isinstance(result, Queued):
+    for one in decided:
+        if isinstance(one.outcome, Queued):
             continue
-        facts = {"purpose": one.to.purpose, "reason": result.reason}
-        facts |= {} if one.origin is None else {"api_key": one.origin}
-        items.append(Item(given.about(vault), facts))
-    if items:
-        by_operator = all(one.origin is None for one in wanted)
-        actor = Actor.OPERATOR if by_operator else Actor.API
-        event = Event(Kind.MESSAGE_REFUSED, actor, now, items=items)
-        await log.stage(connection, [draft(event, vault, log.node)])
+        facts = {"purpose": one.wanted.to.purpose, "reason": one.outcome.reason}
+        facts |= {} if one.wanted.origin is None else {"api_key": one.wanted.origin}
+        items.append(Item(one.given.about(vault), facts))
+    if not items:
+        return
+    by_operator = all(one.wanted.origin is None for one in decided)
+    actor = Actor.OPERATOR if by_operator else Actor.API
+    event = Event(Kind.MESSAGE_REFUSED, actor, now, items=items)
+    people = {item.subject for item in items if item.subject is not None}
+    told = [draft(event, vault, log.node)]
+    if not await log.stage(connection, told, provided=shares.while_live(people)):
+        raise _Removed
 
 
 class Cancellation(StrEnum):

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Container, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from audit.entry import Event, Item, draft
+from audit.entry import Draft, Event, Item, draft
 from audit.kinds import Actor, Kind
 from consent import facts, gates, policy, shares
 from consent.address import Address
+from consent.asked_about import Asking
 from consent.gates import Gate
 from consent.keys.vault import Compartment, Vault
 from consent.lookup import Found, LookUp
 from consent.model import Granted, Reason, Refused
 from gateway.parts import Parts
-
-Known = Callable[[AsyncConnection, Collection[str]], Awaitable[Mapping[str, Gate]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +34,11 @@ Decision = Granted | Refused
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """The answer, with the person's row where there is one; nobody holds it as their gate."""
+    """The answer, with the person's row where there is one, which nobody holds."""
 
     decision: Decision
     gate: Gate | None
-    at: datetime  # by the database's clock, once nobody who was known could be removed
+    at: datetime  # by the database's clock
 
     def about(self, vault: Vault) -> str | None:
         """Whom an event may tell of with this answer; None where nobody is known, or no key."""
@@ -57,21 +56,39 @@ class Asked:
 async def ask_all(parts: Parts, asked: Sequence[Asked]) -> list[Decision]:
     """The permissions as they stand, once the log holds who looked: an event for each question.
 
-    Who asks at the same time shares a transaction. No gate is taken: who asks often must
+    Who asks at the same time shares a statement. No gate is taken: who asks often must
     not keep anybody from leaving. Frequency caps are asked at the claim alone.
     """
     questions = [one.question for one in asked]
     async with parts.data.read() as connection:
-        found = await find_subjects(connection, parts.lookup, questions)
-    vault = await parts.keystore.vault({one.subject for one in found if one is not None})
+        advised = await advise(parts, connection, questions, draw=len(asked))
+    vault = await parts.keystore.vault(advised.subjects)
+    told = _Told.of(parts, asked, advised, vault)
+    async with parts.data.in_one() as connection:
+        still = shares.while_live(told.subjects)
+        if await parts.log.stage(connection, told.looks, advised.drawn, still):
+            return advised.decisions
+    # An erasure is at one of them, and what is written after its end would tell of nobody.
     async with parts.data.begin() as connection:
-        advice = await advise(parts, connection, questions, found, known_by=shares.look)
-        looks = [
-            draft(_look(one.question, given, vault, one.caller), vault, parts.log.node)
-            for one, given in zip(asked, advice, strict=True)
-        ]
-        await parts.log.stage(connection, looks)
-    return [given.decision for given in advice]
+        known = await shares.look(connection, advised.subjects)
+        advised = await advise(parts, connection, questions, among=known)
+        await parts.log.stage(connection, _Told.of(parts, asked, advised, vault).looks)
+    return advised.decisions
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """An event for each question, and everybody whom these are about."""
+
+    looks: Sequence[Draft]
+    subjects: Collection[str]
+
+    @classmethod
+    def of(cls, parts: Parts, asked: Sequence[Asked], advised: Advised, vault: Vault) -> _Told:
+        pairs = zip(asked, advised.advice, strict=True)
+        events = [_look(one.question, given, vault, one.caller) for one, given in pairs]
+        named = {item.subject for event in events for item in event.items if item.subject}
+        return cls([draft(one, vault, parts.log.node) for one in events], named)
 
 
 def _look(question: Question, advice: Advice, vault: Vault, caller: str) -> Event:
@@ -83,42 +100,62 @@ def _look(question: Question, advice: Advice, vault: Vault, caller: str) -> Even
     return Event(Kind.PERMISSION_ASKED, Actor.API, advice.at, refs=refs, items=[item])
 
 
+@dataclass(frozen=True, slots=True)
+class Advised:
+    """The answers in order, and numbers that were drawn for events (`Log.stage`)."""
+
+    advice: Sequence[Advice]
+    drawn: Sequence[int]
+
+    @property
+    def decisions(self) -> list[Decision]:
+        return [one.decision for one in self.advice]
+
+    @property
+    def subjects(self) -> set[str]:
+        """Everybody who is known of those that were asked about."""
+        return {one.gate.subject for one in self.advice if one.gate is not None}
+
+
 async def advise(
     parts: Parts,
     connection: AsyncConnection,
     questions: Sequence[Question],
-    found: Sequence[Found | None] | None = None,
     *,
-    known_by: Known = shares.share,
-) -> list[Advice]:
-    """Answer in order; never a reason to send. What this transaction writes of them goes with them.
+    among: Container[str] | None = None,
+    draw: int = 0,
+) -> Advised:
+    """Answer; never a reason to send. Nothing is locked.
 
-    An erasure that finished between a look and its commit would leave what tells of nobody:
-    *known_by* keeps it from that, and a look takes what touches no gate. For advice alone it is
-    enough whom the questions meant a moment ago: *found*.
+    An erasure that is finished before something about its person is written would leave what
+    tells of nobody: write it `shares.while_live`, or share them before, and ask *among* those.
     """
-    if found is None:
-        found = await find_subjects(connection, parts.lookup, questions)
-    subjects = [one.subject if one is not None else None for one in found]
-    known = await known_by(connection, {one for one in subjects if one is not None})
-    pairs = {
-        (subject, question.purpose)
-        for subject, question in zip(subjects, questions, strict=True)
-        if subject is not None
+    asking = Asking(parts.lookup, parts.consents, parts.clock)
+    addresses = {one.email.canonical for one in questions if one.email is not None}
+    named = {one.subject for one in questions if one.subject is not None}
+    about = await asking.about(connection, addresses, named, draw=draw)
+    known = {
+        subject: gate for subject, gate in about.gates.items() if among is None or subject in among
     }
-    now = await parts.clock.now(connection)
-    read = await facts.read(connection, parts.consents, known, pairs, now)
+    found = [_meant(one, about.found) for one in questions]
+    pairs = {
+        (one.subject, question.purpose)
+        for one, question in zip(found, questions, strict=True)
+        if one is not None
+    }
+    now = about.at
+    read = await facts.read(connection, parts.consents, known, pairs, now, theirs=about.consents)
     advice = []
     for one, question in zip(found, questions, strict=True):
-        about = facts.UNKNOWN if one is None else read[one.subject, question.purpose]
+        theirs = facts.UNKNOWN if one is None else read[one.subject, question.purpose]
         # Not theirs, as far as anybody can prove: what they permit says nothing of this address.
         doubted = one is not None and not one.honest
-        decision = Refused(Reason.UNPROVEN) if doubted else policy.decide(about, now)
+        decision = Refused(Reason.UNPROVEN) if doubted else policy.decide(theirs, now)
         if question.purpose not in parts.config.purposes:
             decision = Refused(Reason.PURPOSE_UNKNOWN)
         gate = known.get(one.subject) if one is not None else None
         advice.append(Advice(decision, gate, now))
-    return advice
+    return Advised(advice, about.drawn)
 
 
 async def find_subjects(

@@ -1,0 +1,89 @@
+"""Of whom somebody asks: whose an address is, their gate and consents, in one statement.
+
+For advice: nothing is locked. Each statement more is a round trip, and these were five of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cache
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from audit import numbers
+from consent import gates, lookup, tables
+from consent.asked_hashes import among_asked, asked
+from consent.consents import Consent, Consents
+from consent.gates import Gate
+from consent.lookup import Found, LookUp
+from storage.clock import SERVERS, Clock
+from storage.together import Together
+from storage.types import found_by
+
+
+@dataclass(slots=True)
+class AskedAbout:
+    """What was found; who is not known is missing."""
+
+    at: datetime  # by the database's clock, as it was read
+    found: dict[str, Found] = field(default_factory=dict)  # by canonical address
+    gates: dict[str, Gate] = field(default_factory=dict)
+    consents: dict[str, list[Consent]] = field(default_factory=dict)
+    drawn: Sequence[int] = ()  # numbers for events, in order; see `numbers.free`
+
+
+@cache
+def _asking(places: int | None, *, drawing: bool) -> Together:
+    index, subject, consent = tables.subject_index, tables.subject, tables.consent
+    wanted = among_asked(index.c.hash, places)
+    whose = select(index.c.subject).where(wanted)
+    servers = {"now": SERVERS} if places is None else {}
+    drawn = {"drawn": numbers.NEXT} if drawing else {}
+    return Together(
+        theirs=select(index).where(wanted),
+        keys=lookup.KEYS,
+        gates=select(subject).where(found_by(subject.c.id, whose)),
+        consents=select(consent).where(found_by(consent.c.subject, whose)),
+        **servers,
+        **drawn,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """Asks about people, by their addresses or by name."""
+
+    lookup: LookUp
+    consents: Consents
+    clock: Clock
+
+    async def about(
+        self,
+        connection: AsyncConnection,
+        addresses: Collection[str],
+        named: Collection[str] = (),
+        *,
+        draw: int = 0,
+    ) -> AskedAbout:
+        """What is known of them now; raises as `LookUp.find`.
+
+        With PostgreSQL so many numbers are drawn for events that nothing is locked for.
+        """
+        hashes = self.lookup.hashed(addresses)
+        about = AskedAbout(self.clock.wall())
+        for places, given in asked(connection.dialect.name, {one for _, one in hashes}):
+            drawing = places is None and draw > 0
+            numbered = {"wanted": draw} if drawing else {}
+            looked = await _asking(places, drawing=drawing).rows(connection, given | numbered)
+            about.found |= self.lookup.found(hashes, looked)
+            about.gates |= gates.read(looked["gates"])
+            about.consents |= self.consents.by_subject(looked["consents"])
+            about.at = self.clock.at(looked["now"][0][0] if places is None else None)
+            about.drawn = numbers.free(looked.get("drawn", ()))
+        if missing := set(named) - about.gates.keys():
+            about.gates |= await gates.peek(connection, missing)
+            about.consents |= await self.consents.of_subjects(connection, missing)
+        return about
