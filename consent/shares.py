@@ -26,12 +26,8 @@ _SHARED = (
     .order_by(subject.c.id)
     .with_for_update(read=True, key_share=True)
 )
-_STAYING = (
-    select(subject.c.id)
-    .where(among(subject.c.id, texts("subjects")), _LIVE)
-    .order_by(subject.c.id)
-    .with_for_update(read=True, key_share=True, skip_locked=True)
-)
+_LIVING = select(subject.c.id).where(among(subject.c.id, texts("subjects")), _LIVE)
+_STAYING = _LIVING.with_for_update(read=True, key_share=True, skip_locked=True)
 
 
 def while_live(subjects: Collection[str]) -> While | None:

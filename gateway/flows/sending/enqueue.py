@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -38,6 +38,7 @@ from gateway.flows.sending.permission import Advice, Advised, Question
 from gateway.parts import Parts
 from storage.clock import Clock
 from storage.database import Database
+from storage.honesty import RowKeys
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +94,19 @@ class _Decided:
     message: NewMessage | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """What becomes of some messages, in order; *new*: versions of templates that are not kept."""
+
+    decided: Sequence[_Decided]
+    new: Sequence[Specimen]
+    vault: Vault
+
+    def of(self, decided: Sequence[_Decided]) -> _Ready:
+        """Of some of them alone."""
+        return replace(self, decided=decided)
+
+
 class _Removed(Exception):
     """An erasure is at somebody who was to be written about; roll back."""
 
@@ -111,34 +125,35 @@ async def accept_all(parts: Parts, handed: Sequence[Handed]) -> list[Taken]:
         advised = await permission.advise(parts, connection, questions)
         new = await specimens.not_whole(connection, [one.kept for one in every if one.kept])
     vault = await parts.keystore.vault(advised.subjects)
-    decided = _decide_all(parts.config, every, advised, vault)
+    ready = _Ready(_decide_all(parts.config, every, advised, vault), new, vault)
+    stores = (parts.clock, parts.rows, parts.log)
     try:
-        async with _opening(parts.data, handed, decided, new) as connection:
-            return await _write(parts, connection, handed, decided, new, vault)
+        async with _opening(parts.data, handed, ready) as connection:
+            return await _write(connection, *stores, handed, ready)
     except _Removed:
         pass
     async with parts.data.begin() as connection:
         known = await shares.share(connection, advised.subjects)
         advised = await permission.advise(parts, connection, questions, among=known)
-        decided = _decide_all(parts.config, every, advised, vault)
-        return await _write(parts, connection, handed, decided, new, vault)
+        ready = ready.of(_decide_all(parts.config, every, advised, vault))
+        return await _write(connection, *stores, handed, ready)
 
 
 async def _write(
-    parts: Parts,
     connection: AsyncConnection,
+    clock: Clock,
+    keys: RowKeys,
+    log: Log,
     handed: Sequence[Handed],
-    decided: Sequence[_Decided],
-    new: Sequence[Specimen],
-    vault: Vault,
+    ready: _Ready,
 ) -> list[Taken]:
     """Write what was decided of those requests that were not done before. Raises `_Removed`."""
-    taken = await _take(connection, handed, parts.clock)
-    # In the order in which they were handed in, as *decided* is.
-    each = iter(decided)
+    taken = await _take(connection, handed, clock)
+    # In the order in which they were handed in, as what was decided is.
+    each = iter(ready.decided)
     theirs = [[next(each) for _ in request.wanted] for request in handed]
     now = [n for n, before in enumerate(taken) if before is None or isinstance(before, Ticket)]
-    await enqueue(parts, connection, [one for n in now for one in theirs[n]], new, vault)
+    await enqueue(connection, keys, log, ready.of([one for n in now for one in theirs[n]]))
     done = {n: _done(handed[n], iter(theirs[n])) for n in now}
     remembered = [
         (ticket, accepted.document(done[n].outcomes, batch=handed[n].batch))
@@ -152,14 +167,11 @@ async def _write(
 
 
 def _opening(
-    data: Database,
-    handed: Sequence[Handed],
-    decided: Sequence[_Decided],
-    new: Sequence[Specimen],
+    data: Database, handed: Sequence[Handed], ready: _Ready
 ) -> AbstractAsyncContextManager[AsyncConnection]:
     """A transaction; none where what is written is one statement."""
-    queued = {one.message is not None for one in decided}
-    if new or len(queued) > 1 or any(request.name is not None for request in handed):
+    queued = {one.message is not None for one in ready.decided}
+    if ready.new or len(queued) > 1 or any(request.name is not None for request in handed):
         return data.begin()
     return data.in_one()
 
@@ -188,29 +200,23 @@ def _known(found: Ticket | Remembered | Clash) -> Ticket | Taken:
     return found
 
 
-async def enqueue(
-    parts: Parts,
-    connection: AsyncConnection,
-    decided: Sequence[_Decided],
-    new: Sequence[Specimen],
-    vault: Vault,
-) -> None:
+async def enqueue(connection: AsyncConnection, keys: RowKeys, log: Log, ready: _Ready) -> None:
     """Queue what may be mailed, and audit the refusal of the rest; the caller commits.
 
-    Of *new* those versions of templates are kept that queued messages name; nothing is
-    kept for one that was refused. Raises `_Removed`: roll back, and decide again.
+    A version of a template is kept where a queued message names it, and not for one that
+    was refused. Raises `_Removed`: roll back, and decide again.
     """
-    if not decided:
+    if not ready.decided:
         return
-    now = decided[0].given.at
-    queued = [one for one in decided if one.message is not None]
+    now = ready.decided[0].given.at
+    queued = [one for one in ready.decided if one.message is not None]
     named = {one.wanted.kept.name for one in queued if one.wanted.kept is not None}
-    await specimens.keep(connection, [one for one in new if one.name in named], now)
+    await specimens.keep(connection, [one for one in ready.new if one.name in named], now)
     messages = [one.message for one in queued if one.message is not None]
     still = shares.while_live({message.subject for message in messages})
-    if not await outbox.enqueue(connection, parts.rows, messages, now, still):
+    if not await outbox.enqueue(connection, keys, messages, now, still):
         raise _Removed
-    await _audit_refusals(connection, parts.log, decided, vault, now)
+    await _audit_refusals(connection, log, ready, now)
 
 
 def _decide_all(
@@ -259,24 +265,23 @@ def _message(config: Config, one: Wanted, given: Advice, vault: Vault, now: date
 async def _audit_refusals(
     connection: AsyncConnection,
     log: Log,
-    decided: Sequence[_Decided],
-    vault: Vault,
+    ready: _Ready,
     now: datetime,
 ) -> None:
     items = []
-    for one in decided:
+    for one in ready.decided:
         if isinstance(one.outcome, Queued):
             continue
         facts = {"purpose": one.wanted.to.purpose, "reason": one.outcome.reason}
         facts |= {} if one.wanted.origin is None else {"api_key": one.wanted.origin}
-        items.append(Item(one.given.about(vault), facts))
+        items.append(Item(one.given.about(ready.vault), facts))
     if not items:
         return
-    by_operator = all(one.wanted.origin is None for one in decided)
+    by_operator = all(one.wanted.origin is None for one in ready.decided)
     actor = Actor.OPERATOR if by_operator else Actor.API
     event = Event(Kind.MESSAGE_REFUSED, actor, now, items=items)
     people = {item.subject for item in items if item.subject is not None}
-    told = [draft(event, vault, log.node)]
+    told = [draft(event, ready.vault, log.node)]
     if not await log.stage(connection, told, provided=shares.while_live(people)):
         raise _Removed
 

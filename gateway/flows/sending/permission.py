@@ -63,7 +63,7 @@ async def ask_all(parts: Parts, asked: Sequence[Asked]) -> list[Decision]:
     async with parts.data.read() as connection:
         advised = await advise(parts, connection, questions, draw=len(asked))
     vault = await parts.keystore.vault(advised.subjects)
-    told = _Told.of(parts, asked, advised, vault)
+    told = _Told.of(asked, advised, vault, parts.log.node)
     async with parts.data.in_one() as connection:
         still = shares.while_live(told.subjects)
         if await parts.log.stage(connection, told.looks, advised.drawn, still):
@@ -72,7 +72,8 @@ async def ask_all(parts: Parts, asked: Sequence[Asked]) -> list[Decision]:
     async with parts.data.begin() as connection:
         known = await shares.look(connection, advised.subjects)
         advised = await advise(parts, connection, questions, among=known)
-        await parts.log.stage(connection, _Told.of(parts, asked, advised, vault).looks)
+        told = _Told.of(asked, advised, vault, parts.log.node)
+        await parts.log.stage(connection, told.looks)
     return advised.decisions
 
 
@@ -84,11 +85,11 @@ class _Told:
     subjects: Collection[str]
 
     @classmethod
-    def of(cls, parts: Parts, asked: Sequence[Asked], advised: Advised, vault: Vault) -> _Told:
+    def of(cls, asked: Sequence[Asked], advised: Advised, vault: Vault, node: str) -> _Told:
         pairs = zip(asked, advised.advice, strict=True)
         events = [_look(one.question, given, vault, one.caller) for one, given in pairs]
         named = {item.subject for event in events for item in event.items if item.subject}
-        return cls([draft(one, vault, parts.log.node) for one in events], named)
+        return cls([draft(one, vault, node) for one in events], named)
 
 
 def _look(question: Question, advice: Advice, vault: Vault, caller: str) -> Event:
