@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import event, select
+from sqlalchemy import select
 
 from consent import tables
 from consent.consents import Deadline
@@ -17,7 +17,7 @@ from gateway.flows.keeping.expire import Expiry
 from gateway.flows.keeping.walk import Walk
 from gateway.flows.proving.verify import verify
 from tests.support.apps import ADA, App, open_app
-from tests.support.statements import engine_of
+from tests.support.statements import statements
 
 DAY = timedelta(days=1)
 SHORT = """
@@ -160,20 +160,15 @@ async def test_the_date_ends_a_consent_however_much_it_is_used(app: App) -> None
 
 async def test_looking_for_use_costs_young_consents_no_statement(app: App) -> None:
     await subscribe(app)
-    statements: list[str] = []
-    engine = engine_of(app.parts.data)  # a question is written down
-
-    @event.listens_for(engine, "before_cursor_execute")
-    def note(_c: Any, _cursor: Any, statement: str, *_more: Any) -> None:
-        statements.append(statement)
-
-    await app.permission(ADA, "rare")
-    young = len([one for one in statements if "FROM permit" in one])
+    with statements() as seen:
+        await app.permission(ADA, "rare")
+    young = len([one for one in seen if "FROM permit" in one])
     app.step(30 * DAY)
-    await app.permission(ADA, "rare")
+    with statements() as seen:
+        await app.permission(ADA, "rare")
 
     assert young == 0
-    assert len([one for one in statements if "FROM permit" in one]) == 1
+    assert len([one for one in seen if "FROM permit" in one]) == 1
 
 
 @pytest.mark.parametrize("what", [Deadline.ANSWER, Deadline.DATE, Deadline.USE])
