@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from dataclasses import dataclass, field
 
@@ -24,6 +25,10 @@ __all__ = [
 
 _WITHOUT_MAIL = {"arpa", "local", "localhost", "onion"}  # RFC 6761: names of another kind
 LONGEST = 254  # RFC 5321 4.5.3.1.3, without the angle brackets
+# What nearly every local part is made of: the library takes it as it is, and longer than all else
+# that is done with an address.
+_PLAIN = re.compile(r"[a-z0-9]+(?:[._+-][a-z0-9]+)*", re.ASCII)
+_LONGEST_LOCAL = 64  # RFC 5321 4.5.3.1.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +95,17 @@ def _problem(typed: str) -> AddressProblem | None:
         return AddressProblem.TOO_LONG
     # A line break would end a header or an SMTP command, and what follows be the attacker's own;
     # characters that nobody sees would make two addresses look alike.
-    if any(_is_hidden(character) for character in typed):
+    if not _is_plainly_seen(typed) and any(map(_is_hidden, typed)):
         return AddressProblem.CONTROL_CHARACTER
     local, _, domain = typed.rpartition("@")
     if domain and not local.isascii():
         return AddressProblem.NON_ASCII_LOCAL_PART
     return None
+
+
+def _is_plainly_seen(typed: str) -> bool:
+    """Whether nothing in it is hidden, as can be said at once."""
+    return typed.isascii() and typed.isprintable()
 
 
 def _is_hidden(character: str) -> bool:
@@ -107,9 +117,25 @@ def _is_hidden(character: str) -> bool:
 def _validated(typed: str) -> tuple[str, str] | None:
     """The local part as typed and the domain in ASCII and lower case."""
     local, _, domain = typed.rpartition("@")
-    # Errors of the library quote the address: none may become our error's context.
     try:
         domain = domains.to_ascii(domain)
+    except DomainError:
+        return None
+    # One label names a machine of a local network; a last one that ends in a digit, an IP address.
+    top = domain.rpartition(".")[2]
+    if top == domain or top in _WITHOUT_MAIL or not top[-1].isalpha():
+        return None
+    read = local if _is_plain(local) else _read_local(local)
+    return None if read is None else (read, domain)
+
+
+def _is_plain(local: str) -> bool:
+    return len(local) <= _LONGEST_LOCAL and _PLAIN.fullmatch(local) is not None
+
+
+def _read_local(local: str) -> str | None:
+    # Errors of the library quote the address: none may become our error's context.
+    try:
         # The domain is ours to read: the library refuses `.invalid`, and has no setting for it.
         parsed = validate_email(
             f"{local}@example.org",
@@ -120,10 +146,6 @@ def _validated(typed: str) -> tuple[str, str] | None:
             allow_empty_local=False,
             strict=True,
         )
-    except (EmailNotValidError, DomainError):
+    except EmailNotValidError:
         return None
-    # One label names a machine of a local network; a last one that ends in a digit, an IP address.
-    top = domain.rpartition(".")[2]
-    if top == domain or top in _WITHOUT_MAIL or not top[-1].isalpha():
-        return None
-    return parsed.local_part, domain
+    return parsed.local_part

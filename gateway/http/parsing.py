@@ -79,6 +79,8 @@ async def read_bytes(
     """
     if request.headers.get("Content-Encoding", "identity").lower() != "identity":
         raise WrongContentType
+    if request.content.is_eof():  # it came with its head, as nearly all do: nobody is waited for
+        return _come(request, most)
     body = bytearray()
     async with _reading(request, most, patience):
         async for chunk in request.content.iter_any():
@@ -86,6 +88,17 @@ async def read_bytes(
             if len(body) > most:
                 raise BodyTooLarge
     return bytes(body)
+
+
+def _come(request: web.Request, most: int) -> bytes:
+    """A body of which all is there."""
+    try:
+        body = request.content.read_nowait()
+    except (web.RequestPayloadError, ConnectionError):
+        raise BodyLost from None
+    if len(body) > most:
+        raise BodyTooLarge
+    return body
 
 
 @asynccontextmanager

@@ -5,9 +5,10 @@ from __future__ import annotations
 import traceback
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
+from consent import address
 from consent.address import Address, AddressError, AddressProblem, folded, is_tagged, parse
 
 
@@ -145,3 +146,26 @@ def test_an_address_comes_back_whole_from_its_parts() -> None:
     address = parse("Ada@Example.org")
 
     assert Address(address.typed, address.mailbox, address.canonical, address.domain) == address
+
+
+@given(st.from_regex(r"[a-z0-9._+-]{1,70}", fullmatch=True))
+@example("a" * 64)
+@example("a" * 65)
+@example("postmaster")
+@example("a..b")
+@example("a+.b")
+def test_what_is_taken_at_once_is_what_the_library_takes(local: str) -> None:
+    if address._is_plain(local):
+        assert address._read_local(local) == local
+
+
+def test_some_are_taken_at_once_and_some_are_not() -> None:
+    assert all(map(address._is_plain, ("ada", "ada.lovelace+news", "a-1_b", "a" * 64)))
+    assert not any(map(address._is_plain, ("", "Ada", "a..b", ".a", "a.", "a'b", "é", "a" * 65)))
+
+
+def test_nothing_that_is_hidden_is_plainly_seen() -> None:
+    seen = [chr(n) for n in range(0x110000) if address._is_plainly_seen(chr(n))]
+
+    assert "".join(seen) == "".join(map(chr, range(0x20, 0x7F)))
+    assert not any(map(address._is_hidden, seen))
