@@ -66,7 +66,7 @@ class Database:
     def read(self) -> AbstractAsyncContextManager[AsyncConnection]:
         """Statements that only read, each as of its own moment; it does not queue behind writers.
 
-        Never decide a permission here: nothing is locked. It is no transaction, whose beginning
+        Never decide here whether a mail goes: nothing is locked. It is no transaction, whose beginning
         and end would be two more round trips: no lock outlives its statement.
         """
         return self._readers.lend(writing=False)
