@@ -66,8 +66,8 @@ class Database:
     def read(self) -> AbstractAsyncContextManager[AsyncConnection]:
         """Statements that only read, each as of its own moment; it does not queue behind writers.
 
-        Never decide here whether a mail goes: nothing is locked. It is no transaction, whose beginning
-        and end would be two more round trips: no lock outlives its statement.
+        Never decide here whether a mail goes: nothing is locked. It is no transaction, whose
+        beginning and end would be two more round trips: no lock outlives its statement.
         """
         return self._readers.lend(writing=False)
 

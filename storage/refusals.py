@@ -43,6 +43,8 @@ _SQLITE: Final = {
     "SQLITE_CORRUPT": "its file is damaged",
     "SQLITE_IOERR": "its disk fails",
 }
+_ALL_IN_USE: Final = "all our connections to it are in use"
+_NO_HOST: Final = "the name of its host is not known"
 # What is done about a store that answered; of one that did not, it is to be started.
 _WAYS: Final = {
     _POSTGRESQL["28P01"]: "mend its password",
@@ -56,6 +58,10 @@ _WAYS: Final = {
     _POSTGRESQL["57"]: "try again",
     _POSTGRESQL["25006"]: "let it take them",
     _POSTGRESQL["40"]: "try again",
+    _POSTGRESQL["42501"]: "let it do so (GRANT)",
+    _POSTGRESQL["42P01"]: "do so",
+    _ALL_IN_USE: "try again",
+    _NO_HOST: "let it be known to this machine",
     _SQLITE["SQLITE_FULL"]: "make room there",
     _SQLITE["SQLITE_CANTOPEN"]: "give it to the gateway's user",
     _SQLITE["SQLITE_READONLY"]: "give it to the gateway's user",
@@ -103,9 +109,9 @@ def _of_one(error: BaseException) -> str:
     if named := str(getattr(error, "sqlite_errorname", None) or ""):
         return _longest(_SQLITE, named)
     if isinstance(error, PoolTimeout):
-        return "all our connections to it are in use"
+        return _ALL_IN_USE
     if isinstance(error, socket.gaierror):
-        return "the name of its host is not known"
+        return _NO_HOST
     if isinstance(error, TimeoutError):
         return "it does not answer in time"
     if isinstance(error, OSError) and error.errno:

@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from gateway.cli.talk import explain
+from storage import refusals
 from storage.database import open_database
 from storage.errors import StorageAway
 from storage.refusals import way_out, why
@@ -105,3 +107,11 @@ async def test_sqlite_says_why_its_file_is_of_no_use(tmp_path: Path) -> None:
 def test_a_kind_that_says_nothing_is_not_quoted() -> None:
     assert why(ValueError("hush")) == ""
     assert why(sqlite3.OperationalError("hush")) == ""
+
+
+def test_whatever_answered_need_not_be_started() -> None:
+    """Each word of ours has a way out of its own; to start is for what gave no answer."""
+    answered = [*refusals._POSTGRESQL.values(), *refusals._SQLITE.values()]
+
+    for reason in (*answered, why(PoolTimeout("all connections are in use"))):
+        assert way_out(reason) != "start it", reason
