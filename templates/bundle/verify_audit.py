@@ -1002,7 +1002,8 @@ class Verification:
             size, end = max(one.size for one in kept), max(there.size, gap.end if gap else 0)
             if size > end:
                 what = f"is cut off after {there.size}: your checkpoint covers {size} entries"
-                raise Fault(f"log/{generation}", what)
+                older = "if this was exported before it, ask for a newer export"
+                raise Fault(f"log/{generation}", f"{what}; {older}")
             self._beyond(generation, [one for one in kept if one.size > there.size], gap)
 
     def _beyond(self, generation: int, kept: Sequence[Checkpoint], gap: Gap | None) -> None:
