@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cache
+from typing import Final
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -19,9 +20,13 @@ from consent.asked_hashes import among_asked, asked
 from consent.consents import Consent, Consents
 from consent.gates import Gate
 from consent.lookup import Found, LookUp
-from storage.clock import SERVERS, Clock
+from storage.clock import SERVERS, Clock, elapsed
 from storage.together import Together
 from storage.types import found_by
+
+# For so long an event may be written of what was read. Who was stopped longer reads again: it
+# would stand behind what happened after it, and pass for back-dated (`audit.times`).
+FRESH: Final = timedelta(seconds=30)
 
 
 @dataclass(slots=True)
@@ -33,6 +38,13 @@ class AskedAbout:
     gates: dict[str, Gate] = field(default_factory=dict)
     consents: dict[str, list[Consent]] = field(default_factory=dict)
     drawn: Sequence[int] = ()  # numbers for events, in order; see `numbers.free`
+    until: datetime | None = None  # the end of that by PostgreSQL's own clock; SQLite has none
+    asked_at: float = field(default_factory=elapsed)
+
+    @property
+    def is_old(self) -> bool:
+        """Whether it must be asked again. Who was stopped since may not know (`until`)."""
+        return elapsed() - self.asked_at > FRESH.total_seconds()
 
 
 @cache
@@ -81,7 +93,9 @@ class Asking:
             about.found |= self.lookup.found(hashes, looked)
             about.gates |= gates.read(looked["gates"])
             about.consents |= self.consents.by_subject(looked["consents"])
-            about.at = self.clock.at(looked["now"][0][0] if places is None else None)
+            servers = looked["now"][0][0] if places is None else None
+            about.at = self.clock.at(servers)
+            about.until = None if servers is None else servers + FRESH
             about.drawn = numbers.free(looked.get("drawn", ()))
         if missing := set(named) - about.gates.keys():
             about.gates |= await gates.peek(connection, missing)

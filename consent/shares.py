@@ -6,6 +6,7 @@ Who asks about somebody takes no gate: asking often must not keep anybody from l
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from datetime import datetime
 
 from sqlalchemy import literal_column, select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -30,14 +31,17 @@ _LIVING = select(subject.c.id).where(among(subject.c.id, texts("subjects")), _LI
 _STAYING = _LIVING.with_for_update(read=True, key_share=True, skip_locked=True)
 
 
-def while_live(subjects: Collection[str]) -> While | None:
+def while_live(subjects: Collection[str], until: datetime | None = None) -> While | None:
     """What must be so to write about these people, who are not removed until it is written.
 
     As `share` it keeps nobody from the gates. It waits for nobody: of somebody who is just being
-    removed it is not so. Then `share` them, or `look`, and write what is so then.
+    removed it is not so. Then `share` them, or `look`, and write what is so then. Nor is it so
+    after *until*, by PostgreSQL's clock.
     """
     wanted = [*set(subjects)]
-    return While(_STAYING, {"subjects": wanted}, len(wanted)) if wanted else None
+    if wanted:
+        return While(_STAYING, {"subjects": wanted}, len(wanted), until)
+    return None if until is None else While(until=until)
 
 
 async def free(connection: AsyncConnection, subjects: Iterable[str]) -> dict[str, Gate]:

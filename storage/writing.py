@@ -8,7 +8,8 @@ its statement was planned, PostgreSQL read all rows to change one, for each mail
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -48,12 +49,14 @@ async def insert_all(
 class While:
     """What must be so for rows to be written: that *query*, made once, finds so many.
 
-    It locks what it finds, or it might not be so any more when they are.
+    It locks what it finds, or it might not be so any more when they are. And that PostgreSQL gets
+    the statement by *until*, by its own clock; SQLite has none.
     """
 
-    query: Select[Any]
-    given: Mapping[str, Any]
-    count: int
+    query: Select[Any] | None = None
+    given: Mapping[str, Any] = field(default_factory=dict)
+    count: int = 0
+    until: datetime | None = None
 
 
 async def insert_each(
@@ -69,7 +72,7 @@ async def insert_each(
     given = [(table, rows) for table, rows in parts if rows]
     if connection.dialect.name == "postgresql" and (provided or len(given) > 1):
         return await _insert_together(connection, given, provided)
-    if provided is not None:
+    if provided is not None and provided.query is not None:
         found = await straight.rows(connection, provided.query, provided.given)
         if len(found) != provided.count:
             return False
@@ -86,13 +89,15 @@ async def _insert_together(
     if not given:
         raise ValueError("nothing to write")
     shapes = tuple((table, tuple(rows[0])) for table, rows in given)
-    query = None if provided is None else provided.query
+    provided = provided or While()
     dialect = straight.kind_of(connection.dialect)
-    made = _inserted_together(shapes, query, dialect)
+    made = _inserted_together(shapes, provided.query, provided.until is not None, dialect)
     columns = [column for _, rows in given for column in zip(*map(_values, rows), strict=True)]
     asked: list[Any] = []
-    if provided is not None:
+    if provided.query is not None:
         asked = [*_told(provided.query, dialect).arguments(provided.given), provided.count]
+    if provided.until is not None:
+        asked.append(provided.until)
     written = (*asked, *_written(made, columns))
     return await straight.run_text(connection, made.statement, written) > 0
 
@@ -148,25 +153,35 @@ def _written(made: _Made, columns: Iterable[Sequence[Any]]) -> Iterator[Sequence
 
 @cache
 def _inserted_together(
-    shapes: tuple[tuple[Table, tuple[str, ...]], ...], query: Select[Any] | None, dialect: Dialect
+    shapes: tuple[tuple[Table, tuple[str, ...]], ...],
+    query: Select[Any] | None,
+    timed: bool,
+    dialect: Dialect,
 ) -> _Made:
     """One insert, and the others beside it; foreign keys are looked at in the end."""
     beside: list[str] = []
     processes: list[_Process | None] = []
-    first, where = 1, ""
+    first = 1
+    conditions: list[str] = []
     if query is not None:
         told = _told(query, dialect)
         # Its own values come first, then how many it must find.
         first = len(told.order) + 2
         beside.append(f"found AS MATERIALIZED ({told.text})")
-        where = f" WHERE (SELECT count(*) FROM found) = ${first - 1}"  # noqa: S608 our query
+        conditions.append(f"(SELECT count(*) FROM found) = ${first - 1}")  # noqa: S608 our query
+    if timed:
+        # The same for all of a statement, and not of the transaction: when it came.
+        conditions.append(f"statement_timestamp() <= CAST(${first} AS timestamptz)")
+        first += 1
+    where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
     statements: list[str] = []
     for table, names in shapes:
         statements.append(_insert(table, names, dialect, first + len(processes)) + where)
         processes += _processes(table, names, dialect)
     *others, last = statements
     beside += [f"part_{n} AS ({one})" for n, one in enumerate(others)]
-    return _Made(f"WITH {', '.join(beside)} {last}", processes)
+    head = f"WITH {', '.join(beside)} " if beside else ""
+    return _Made(head + last, processes)
 
 
 def _insert(table: Table, names: tuple[str, ...], dialect: Dialect, first: int = 1) -> str:

@@ -391,6 +391,7 @@ LINES_WITHOUT_A_TEST = 80  # shorter ones are tested with what uses them
 # Longer modules that no test is named after: one step of something that only shows as a whole.
 TESTED_FROM_OUTSIDE = {
     "consent/audience.py": "contract/test_campaigns.py",
+    "consent/shares.py": "attacks/test_asked_while_erased.py",
     "delivery/campaigns.py": "contract/test_campaigns.py",
     "gateway/api/campaigns.py": "contract/test_campaigns.py",
     "gateway/flows/proving/campaigns.py": "contract/test_campaigns.py",

@@ -98,7 +98,7 @@ async def test_a_message_that_is_committed_after_its_person_went_is_no_tampering
         async with parts.data.begin() as connection:
             advised = await permission.advise(parts, connection, [wanted.to])
             decided = enqueue._decide(parts.config, wanted, advised.advice[0], vault)
-            ready = enqueue._Ready([decided], [], vault)
+            ready = enqueue._Ready([decided], [], vault, advised.about)
             await enqueue.enqueue(connection, parts.rows, parts.log, ready)
             assert (await erase(app, email=BOB))[0] == 202
 

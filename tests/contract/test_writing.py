@@ -166,3 +166,21 @@ async def test_rows_that_need_others_are_written_while_those_are_there(database:
     async with database.read() as connection:
         found = (await connection.execute(select(intake.c.id).order_by(intake.c.id))).scalars()
         assert found.all() == ["int_one", "int_three", "int_two"]
+
+
+async def test_rows_come_too_late_by_the_servers_clock(database: Database) -> None:
+    if database.dialect == "sqlite":
+        pytest.skip("SQLite has no clock of its own")
+    named = select(intake.c.id).where(among(intake.c.id, texts("names"))).with_for_update()
+    late, soon = NOW.replace(year=2000), NOW.replace(year=9000)
+
+    async with database.at_once() as connection:
+        assert not await insert_each(connection, (intake, [row("a")]), provided=While(until=late))
+        assert await insert_each(connection, (intake, [row("b")]), provided=While(until=soon))
+        found = While(named, {"names": ["b"]}, 1, late)
+        assert not await insert_each(connection, (intake, [row("c")]), provided=found)
+        found = While(named, {"names": ["b"]}, 1, soon)
+        assert await insert_each(connection, (intake, [row("d")]), provided=found)
+        written = (await connection.execute(select(intake.c.id))).scalars().all()
+
+    assert sorted(written) == ["b", "d"]

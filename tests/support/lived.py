@@ -441,9 +441,9 @@ async def _granted(parts: Parts, people: list[Person]) -> set[tuple[str, str]]:
     asked = [(one.email, purpose) for one in people for purpose in PURPOSES]
     questions = [Question(purpose, email=address.parse(email)) for email, purpose in asked]
     async with parts.data.read() as connection:
-        advice = await permission.advise(parts, connection, questions)
+        advised = await permission.advise(parts, connection, questions)
     return {
-        one for one, said in zip(asked, advice, strict=True) if isinstance(said.decision, Granted)
+        one for one, said in zip(asked, advised.decisions, strict=True) if isinstance(said, Granted)
     }
 
 

@@ -6,7 +6,7 @@ decided again when it is claimed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -19,6 +19,7 @@ from audit.entry import Event, Item, draft
 from audit.kinds import Actor, Kind
 from audit.log import Log
 from consent import gates, shares, specimens
+from consent.asked_about import AskedAbout
 from consent.keys.keystore import KeyStore
 from consent.keys.vault import Compartment, Vault
 from consent.model import Reason, Refused
@@ -39,6 +40,7 @@ from gateway.parts import Parts
 from storage.clock import Clock
 from storage.database import Database
 from storage.honesty import RowKeys
+from storage.writing import While
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,19 +98,31 @@ class _Decided:
 
 @dataclass(frozen=True, slots=True)
 class _Ready:
-    """What becomes of some messages, in order; *new*: versions of templates that are not kept."""
+    """What becomes of some messages, in order; *new*: versions of templates that are not kept.
+
+    *about* is what it was decided from, where those whom it is about are not held (`shares`).
+    """
 
     decided: Sequence[_Decided]
     new: Sequence[Specimen]
     vault: Vault
+    about: AskedAbout | None
 
     def of(self, decided: Sequence[_Decided]) -> _Ready:
         """Of some of them alone."""
         return replace(self, decided=decided)
 
+    @property
+    def is_old(self) -> bool:
+        return self.about is not None and self.about.is_old
+
+    def still(self, people: Collection[str]) -> While | None:
+        """What must be so to write about these."""
+        return None if self.about is None else shares.while_live(people, self.about.until)
+
 
 class _Removed(Exception):
-    """An erasure is at somebody who was to be written about; roll back."""
+    """An erasure is at somebody who was to be written about, or it is long since; roll back."""
 
 
 async def accept_all(parts: Parts, handed: Sequence[Handed]) -> list[Taken]:
@@ -125,7 +139,8 @@ async def accept_all(parts: Parts, handed: Sequence[Handed]) -> list[Taken]:
         advised = await permission.advise(parts, connection, questions)
         new = await specimens.not_whole(connection, [one.kept for one in every if one.kept])
     vault = await parts.keystore.vault(advised.subjects)
-    ready = _Ready(_decide_all(parts.config, every, advised, vault), new, vault)
+    decided = _decide_all(parts.config, every, advised, vault)
+    ready = _Ready(decided, new, vault, advised.about)
     stores = (parts.clock, parts.rows, parts.log)
     try:
         async with _opening(parts.data, handed, ready) as connection:
@@ -135,7 +150,8 @@ async def accept_all(parts: Parts, handed: Sequence[Handed]) -> list[Taken]:
     async with parts.data.begin() as connection:
         known = await shares.share(connection, advised.subjects)
         advised = await permission.advise(parts, connection, questions, among=known)
-        ready = ready.of(_decide_all(parts.config, every, advised, vault))
+        # Held from here on: also whose erasure begins meanwhile is not removed before the end.
+        ready = _Ready(_decide_all(parts.config, every, advised, vault), new, vault, None)
         return await _write(connection, *stores, handed, ready)
 
 
@@ -208,12 +224,14 @@ async def enqueue(connection: AsyncConnection, keys: RowKeys, log: Log, ready: _
     """
     if not ready.decided:
         return
+    if ready.is_old:
+        raise _Removed
     now = ready.decided[0].given.at
     queued = [one for one in ready.decided if one.message is not None]
     named = {one.wanted.kept.name for one in queued if one.wanted.kept is not None}
     await specimens.keep(connection, [one for one in ready.new if one.name in named], now)
     messages = [one.message for one in queued if one.message is not None]
-    still = shares.while_live({message.subject for message in messages})
+    still = ready.still({message.subject for message in messages})
     if not await outbox.enqueue(connection, keys, messages, now, still):
         raise _Removed
     await _audit_refusals(connection, log, ready, now)
@@ -282,7 +300,7 @@ async def _audit_refusals(
     event = Event(Kind.MESSAGE_REFUSED, actor, now, items=items)
     people = {item.subject for item in items if item.subject is not None}
     told = [draft(event, ready.vault, log.node)]
-    if not await log.stage(connection, told, provided=shares.while_live(people)):
+    if not await log.stage(connection, told, provided=ready.still(people)):
         raise _Removed
 
 

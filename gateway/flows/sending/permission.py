@@ -12,7 +12,7 @@ from audit.entry import Draft, Event, Item, draft
 from audit.kinds import Actor, Kind
 from consent import facts, gates, policy, shares
 from consent.address import Address
-from consent.asked_about import Asking
+from consent.asked_about import AskedAbout, Asking
 from consent.gates import Gate
 from consent.keys.vault import Compartment, Vault
 from consent.lookup import Found, LookUp
@@ -65,10 +65,14 @@ async def ask_all(parts: Parts, asked: Sequence[Asked]) -> list[Decision]:
     vault = await parts.keystore.vault(advised.subjects)
     told = _Told.of(asked, advised, vault, parts.log.node)
     async with parts.data.in_one() as connection:
-        still = shares.while_live(told.subjects)
-        if await parts.log.stage(connection, told.looks, advised.drawn, still):
+        still = shares.while_live(told.subjects, advised.about.until)
+        drawn = advised.about.drawn
+        # Asked here: with SQLite nobody else writes until this is written.
+        fresh = not advised.about.is_old
+        if fresh and await parts.log.stage(connection, told.looks, drawn, still):
             return advised.decisions
-    # An erasure is at one of them, and what is written after its end would tell of nobody.
+    # An erasure is at one of them, and what is written after its end would tell of nobody. Or it
+    # is long since they were asked about.
     async with parts.data.begin() as connection:
         known = await shares.look(connection, advised.subjects)
         advised = await advise(parts, connection, questions, among=known)
@@ -103,10 +107,10 @@ def _look(question: Question, advice: Advice, vault: Vault, caller: str) -> Even
 
 @dataclass(frozen=True, slots=True)
 class Advised:
-    """The answers in order, and numbers that were drawn for events (`Log.stage`)."""
+    """The answers in order, and what they were made from."""
 
     advice: Sequence[Advice]
-    drawn: Sequence[int]
+    about: AskedAbout
 
     @property
     def decisions(self) -> list[Decision]:
@@ -156,7 +160,7 @@ async def advise(
             decision = Refused(Reason.PURPOSE_UNKNOWN)
         gate = known.get(one.subject) if one is not None else None
         advice.append(Advice(decision, gate, now))
-    return Advised(advice, about.drawn)
+    return Advised(advice, about)
 
 
 async def find_subjects(
