@@ -165,8 +165,9 @@ async def test_planted_rows_of_links_do_not_keep_a_lift_from_being_told(app: App
     me, _ = await lifted(app)
     async with app.parts.data.begin() as connection:
         (one,) = await rows(connection, address_link)
+        ends = [end for end in "048" if end != one["id"][-1]][:2]  # each is that of a name
         planted = [
-            {**one, "id": f"{one['id'][:-1]}{n}", "token_hash": bytes([n]) * 32} for n in range(2)
+            {**one, "id": one["id"][:-1] + end, "token_hash": end.encode() * 32} for end in ends
         ]
         await connection.execute(insert(address_link), planted)
 
