@@ -23,7 +23,8 @@ from benchmarks import receiving, workers
 from benchmarks.figures import Figure, ratio, tell
 from benchmarks.gateway import durable_postgres, pin, queue
 from benchmarks.receiving import Counting
-from benchmarks.workers import WORKER_CORE, Gateway, Running, children, used
+from benchmarks.sign_ups import used
+from benchmarks.workers import WORKER_CORE, Gateway, Running, children
 from gateway.config import config
 from gateway.parts import Parts
 from gateway.process.lifespan import open_parts

@@ -8,20 +8,18 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
-import os
 import statistics
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 import aiohttp
 
 from benchmarks.figures import Figure, ratio, tell
 from benchmarks.gateway import agree, durable_postgres, pin
-from benchmarks.sign_ups import PORT, configure, running, server
+from benchmarks.sign_ups import PORT, configure, running, server, used
 from gateway.callers import api_keys
 from gateway.callers.api_keys import Scope
 from gateway.config import config
@@ -33,7 +31,6 @@ SECONDS = 3.0
 MANY = 64
 PEOPLE = 1000
 _BARE_PORT = 18082
-_TICK: Final = os.sysconf("SC_CLK_TCK")
 # The least that such an answer can cost: JSON read, one row by its key, JSON written.
 _BARE = """
 import sqlite3, sys
@@ -201,16 +198,16 @@ def _ours(pid: int, token: str, path: str, bodies: list[str], status: int) -> As
 def _idle(pid: int) -> float:
     """Milliseconds of the processor that a second takes while nobody asks."""
     time.sleep(2)
-    begun = _cpu(pid)
+    begun = used(pid)
     time.sleep(5)
-    return 1000 * (_cpu(pid) - begun) / 5
+    return 1000 * (used(pid) - begun) / 5
 
 
 async def _load(asked: Asked, callers: int) -> Load:
     connector = aiohttp.TCPConnector(limit=callers)
     headers = asked.headers | {"Content-Type": "application/json"}
     async with aiohttp.ClientSession(connector=connector, headers=headers) as session:
-        url, times, begun = f"http://127.0.0.1:{asked.port}{asked.path}", [], _cpu(asked.pid)
+        url, times, begun = f"http://127.0.0.1:{asked.port}{asked.path}", [], used(asked.pid)
         start = time.perf_counter()
 
         async def one() -> None:
@@ -222,14 +219,8 @@ async def _load(asked: Asked, callers: int) -> Load:
                 times.append(time.perf_counter() - sent)
 
         await _together(one, callers)
-        return Load(times, time.perf_counter() - start, _cpu(asked.pid) - begun)
+        return Load(times, time.perf_counter() - start, used(asked.pid) - begun)
 
 
 async def _together(work: Callable[[], Awaitable[None]], callers: int) -> None:
     await asyncio.gather(*(work() for _ in range(callers)))
-
-
-def _cpu(pid: int) -> float:
-    """Seconds that a process has used, its threads and the kernel's work for it included."""
-    after = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(after[11]) + int(after[12])) / _TICK

@@ -26,6 +26,7 @@ from benchmarks.gateway import HERE, durable_postgres, pin
 ROUNDS = 5
 SECONDS = 4.0
 CONNECTIONS = 64
+_TICK = os.sysconf("SC_CLK_TCK")
 _IDLE = 0.1  # seconds of the processor, in half of one
 PORT, _BARE_PORT = 18080, 18081
 _BARE = """
@@ -92,10 +93,10 @@ def _rest(process: int) -> None:
         before, now = now, used(process)
 
 
-def used(process: int) -> float:
-    """Seconds of the processor that it has used."""
-    after = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
-    return sum(map(int, after[11:13])) / os.sysconf("SC_CLK_TCK")
+def used(pid: int, *, with_gone: bool = False) -> float:
+    """Seconds that a process has used; *with_gone*: and its children that have ended."""
+    after = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return sum(map(int, after[11 : 15 if with_gone else 13])) / _TICK
 
 
 def configure(folder: Path, data: str | None, keys: str | None) -> Path:

@@ -26,7 +26,7 @@ from sqlalchemy.engine import make_url
 
 from benchmarks.gateway import HERE, agree, pin
 from benchmarks.receiving import Counting, Window
-from benchmarks.sign_ups import PORT, configure, running
+from benchmarks.sign_ups import PORT, configure, running, used
 from gateway.callers import api_keys
 from gateway.callers.api_keys import Scope
 from gateway.config import config
@@ -37,7 +37,6 @@ CONNECTIONS: Final = 20
 DOMAIN: Final = "acme.example"
 WORKER_CORE: Final = frozenset({0})
 BOTH_CORES: Final = frozenset({0, 1})
-_TICK: Final = os.sysconf("SC_CLK_TCK")
 _AT_ONCE: Final = 500
 _LINE: Final = "We write to {{ first_name }} in {{ city }} about what came new this month."
 _ITEM: Final = "A piece of news that is a line or two long, as most of them are, number "
@@ -252,12 +251,6 @@ class Running:
 def children(pid: int) -> list[int]:
     """The processes that this one has begun, and that live."""
     return [int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-
-
-def used(pid: int, *, with_gone: bool = False) -> float:
-    """Seconds that a process has used; *with_gone*: and its children that have ended."""
-    after = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return sum(map(int, after[11 : 15 if with_gone else 13])) / _TICK
 
 
 def _largest(pid: int) -> float:
