@@ -86,15 +86,18 @@ class _Kept:
     begun: float = float("-inf")
     wait: float = 0.0
     due: float = float("-inf")
+    worked: bool = False
 
     def has_worked(self) -> bool:
-        with suppress(BlockingIOError, ConnectionError):
-            return self.line.recv(1) != b""
-        return False
+        """Whether it has said so, also where it has ended since."""
+        if not self.worked:
+            with suppress(BlockingIOError, ConnectionError):
+                self.worked = self.line.recv(1) != b""
+        return self.worked
 
     def let_go(self) -> None:
         self.line.close()
-        self.pid = 0
+        self.pid, self.worked = 0, False
 
 
 @dataclass
@@ -102,6 +105,7 @@ class _Keeper:
     places: Sequence[_Kept]
     status: int = 0
     stopping: bool = False
+    how: int = signal.SIGTERM  # by which all are ended
     worked: bool = False  # one of them did, once
 
     def keep(self) -> Sibling | None:
@@ -141,7 +145,7 @@ class _Keeper:
             self._end(heard)
 
     def _end(self, how: int) -> None:
-        self.stopping = True
+        self.stopping, self.how = True, how
         for one in self._alive():
             os.kill(one.pid, how)
 
@@ -154,9 +158,11 @@ class _Keeper:
 
     def _ended(self, one: _Kept, status: int) -> None:
         process, lived = one.pid, time.monotonic() - one.begun
+        # One that is still starting hears nothing yet, and has nothing to end in order.
+        in_order = status == 0 or (status == -self.how and not one.has_worked())
         one.let_go()
         if self.stopping:
-            self.status = self.status or int(status != 0)
+            self.status = self.status or int(not in_order)
         elif self.worked:
             one.wait = next_wait(one.wait, lived)
             one.due = time.monotonic() + one.wait

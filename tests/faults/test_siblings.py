@@ -61,6 +61,15 @@ async def test_all_end_in_order_as_one_is_told_to(gateway: Gateway) -> None:
     assert list((gateway.directory / "journal").glob("wrk_*")) == []
 
 
+@pytest.mark.timeout(600)  # processes start, on a busy machine slowly
+async def test_whoever_is_only_just_begun_again_ends_in_order_too(gateway: Gateway) -> None:
+    await _start(gateway, free_ports(2))
+    os.kill(_children(gateway.processes["workers"].pid)[0], signal.SIGKILL)
+    await until(lambda: "worker_begun_again" in gateway.log("workers"))
+
+    assert await asyncio.to_thread(gateway.kill, "workers", signal.SIGTERM) == 0
+
+
 async def test_what_cannot_start_is_not_begun_again(gateway: Gateway) -> None:
     (gateway.directory / "keyring.json").rename(gateway.directory / "elsewhere")
 
