@@ -15,7 +15,6 @@ from sqlalchemy import (
     cast,
     literal_column,
     null,
-    select,
     union_all,
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -77,8 +76,3 @@ class Together:
         ]
         part = literal_column(str(number), Integer()).label("part")
         return query.with_only_columns(part, *columns)
-
-
-def alone(query: Select[Any]) -> Select[Any]:
-    """*query* as a part that keeps an order or a limit of its own."""
-    return select(query.subquery())

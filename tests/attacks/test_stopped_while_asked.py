@@ -74,6 +74,18 @@ def unaware(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(asked_about.AskedAbout, "is_old", False)
 
 
+def stop_while_others_come(app: App, monkeypatch: pytest.MonkeyPatch, *, is_aware: bool) -> None:
+    """As `stop_before_writing`; meanwhile somebody else signs up, and the log goes on."""
+
+    async def meanwhile() -> None:
+        if not is_aware:
+            unaware(monkeypatch)
+        await app.confirmation(BOB)
+        await app.tick()
+
+    stop_before_writing(app, monkeypatch, meanwhile)
+
+
 @pytest.fixture(params=["it looks how late it is", "it looked before"])
 def is_aware(request: pytest.FixtureRequest, dialect: str) -> bool:
     aware: bool = request.param == "it looks how late it is"
@@ -88,13 +100,7 @@ async def test_a_look_of_before_a_stop_is_not_told_behind_what_came_after_it(
     """A verification would say for ever that somebody back-dated an entry."""
     await app.subscribe()
 
-    async def meanwhile() -> None:
-        if not is_aware:
-            unaware(monkeypatch)
-        await app.confirmation(BOB)
-        await app.tick()
-
-    stop_before_writing(app, monkeypatch, meanwhile)
+    stop_while_others_come(app, monkeypatch, is_aware=is_aware)
     asked = [Asked(question(), "key"), Asked(question(EVE), "key")]
     known, unknown = await permission.ask_all(app.parts, asked)
 
@@ -106,13 +112,7 @@ async def test_a_look_of_before_a_stop_is_not_told_behind_what_came_after_it(
 async def test_a_look_at_nobody_is_not_either(
     app: App, monkeypatch: pytest.MonkeyPatch, is_aware: bool
 ) -> None:
-    async def meanwhile() -> None:
-        if not is_aware:
-            unaware(monkeypatch)
-        await app.confirmation(BOB)
-        await app.tick()
-
-    stop_before_writing(app, monkeypatch, meanwhile)
+    stop_while_others_come(app, monkeypatch, is_aware=is_aware)
 
     assert await permission.ask_all(app.parts, [Asked(question(EVE), "key")]) == [
         Refused(Reason.UNKNOWN)
@@ -146,13 +146,7 @@ async def test_a_refusal_of_before_a_stop_is_not_told_behind_what_came_after_it(
 ) -> None:
     await app.subscribe()
 
-    async def meanwhile() -> None:
-        if not is_aware:
-            unaware(monkeypatch)
-        await app.confirmation(BOB)
-        await app.tick()
-
-    stop_before_writing(app, monkeypatch, meanwhile)
+    stop_while_others_come(app, monkeypatch, is_aware=is_aware)
     wanted = [Wanted(question(), INLINE, "key"), Wanted(question(EVE), INLINE, "key")]
     named = (
         None if name is None else Name("key", "/x", Hashes(b"k" * 32, b"f" * 32, b"b" * 32), 202)
