@@ -24,6 +24,7 @@ from storage.errors import StorageAway
 from storage.locks import in_order
 from storage.secret import Secret
 from storage.sound import tuples
+from storage.turns import in_turns
 from storage.types import among, texts, upsert
 from storage.writing import insert_all
 
@@ -73,7 +74,7 @@ class DataKeys:
             made = {subject: _new_keys(subject, compartments, erased) for subject in wanted}
             rows = [
                 self._row(epoch, subject, compartment, key, now)
-                for subject, keys in made.items()
+                async for subject, keys in in_turns(made.items())
                 for compartment, key in keys.items()
             ]
             written = await insert_all(connection, tables.dek, rows, new_only=True)

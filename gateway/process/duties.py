@@ -85,11 +85,13 @@ _LONGEST_AWAY = timedelta(seconds=2)
 _LONGEST_FAILED = timedelta(seconds=30)
 _SEQUENCED = 1024  # at once
 _EXPORTS_AT_ONCE = 2
+# Fewer wait for the next look: a pass costs as much as it takes to work ten requests off.
+_ENOUGH = 40
 
 
 @dataclass(frozen=True, slots=True)
 class Duty:
-    """*run* returns how much it did; while it does something it runs without a pause.
+    """*run* returns how much it did; while that is *enough* at once it runs without a pause.
 
     It is safe to repeat, whether or not its last run took effect. A *call* ends its pause,
     but not that after a run which did not succeed.
@@ -99,6 +101,7 @@ class Duty:
     every: timedelta
     run: Callable[[], Awaitable[int]]
     call: asyncio.Event = field(default_factory=asyncio.Event)
+    enough: int = 1
 
 
 def of(parts: Parts) -> list[Duty]:
@@ -181,7 +184,7 @@ def _making(
 def _called(data: Database, lookup: LookUp, *runs: Callable[[], Awaitable[int]]) -> list[Duty]:
     """Those that work off what people asked for, one for each of `_CALLED`; and who calls them."""
     seldom, named = timedelta(seconds=5), zip(_CALLED.items(), runs, strict=True)
-    waiting = {kind: Duty(name, seldom, run) for (kind, name), run in named}
+    waiting = {kind: Duty(name, seldom, run, enough=_ENOUGH) for (kind, name), run in named}
     calls = {kind: one.call for kind, one in waiting.items()}
     look = partial(_look, data, lookup, calls)
     return [Duty("arrivals", timedelta(seconds=0.25), look), *waiting.values()]
@@ -294,7 +297,7 @@ async def _keep_one(duty: Duty, metrics: Metrics, stopping: asyncio.Event) -> No
         turn = await _run(duty, metrics)
         metrics.failing.labels(duty.name).set(turn.result == "failed")
         tries = 0 if turn.result == "done" else tries + 1
-        if not turn.did:
+        if turn.did < duty.enough:
             heard = duty.call if turn.result == "done" else stopping
             with suppress(TimeoutError):
                 pause = _pause(duty, turn.result, tries)

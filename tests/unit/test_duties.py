@@ -133,3 +133,24 @@ async def test_a_call_does_not_shorten_the_pause_of_one_that_failed() -> None:
     await asyncio.wait_for(kept, 60)
 
     assert runs == 1
+
+
+async def test_less_than_enough_waits_for_the_next_call() -> None:
+    metrics, ending = Metrics(), asyncio.Event()
+    done = iter([3, 5, 2, 0])
+    runs = 0
+
+    async def work() -> int:
+        nonlocal runs
+        runs += 1
+        return next(done)
+
+    duty = Duty("called", timedelta(days=1), work, enough=3)
+    kept = asyncio.create_task(duties.keep([duty], metrics, ending))
+    await until(lambda: runs == 3)  # after enough, twice, at once
+    await asyncio.sleep(0.1)
+    assert runs == 3
+    duty.call.set()
+    await until(lambda: runs == 4)
+    ending.set()
+    await asyncio.wait_for(kept, 60)

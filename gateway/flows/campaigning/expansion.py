@@ -39,6 +39,7 @@ from gateway.flows.sending import content, ends
 from gateway.flows.sending.standing_still import outdated
 from gateway.watch.stuck import Why
 from storage.ids import ordered_id
+from storage.turns import in_turns
 
 log = structlog.get_logger()
 
@@ -251,7 +252,10 @@ class Expansion:
         else:
             # Who is being erased is not gone before this ends, or would be written to for ever.
             held = await shares.share(connection, wanted)
-        return seen, [one for one in sorted(held) if is_meant(held[one], whom, seen.vault)]
+        meant = [
+            one async for one in in_turns(sorted(held)) if is_meant(held[one], whom, seen.vault)
+        ]
+        return seen, meant
 
     async def _write(
         self,
@@ -265,7 +269,7 @@ class Expansion:
         due, next_at = slots(campaign.next_due_at, now, campaign.per_hour, len(chosen))
         messages = [
             _message(campaign, subject, due_at, now)
-            for subject, due_at in zip(chosen, due, strict=True)
+            async for subject, due_at in in_turns(zip(chosen, due, strict=True))
         ]
         await outbox.enqueue(connection, stores.rows, messages, now)
         # Behind the last nobody goes on, and a consent's id would outlive its person here.

@@ -12,7 +12,6 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit.log import Log
@@ -34,6 +33,7 @@ from gateway.config.config import Config
 from gateway.flows.bad_rows import Busy, each_for_itself
 from gateway.flows.desk.staff import identities
 from gateway.flows.leaving import whereabouts
+from gateway.flows.opening import opened
 from gateway.flows.rights import erasing, fresh_link, still_needed
 from gateway.flows.rights.erasing import Erasing
 from gateway.flows.sending.content import OurMail, new_message
@@ -43,8 +43,6 @@ from storage.database import Database
 from storage.honesty import RowKeys
 from storage.ids import ordered_id, random_id
 from storage.locks import keep_out, try_alone
-
-logger = structlog.get_logger()
 
 # No purpose can be called so: a name in the configuration has no dot.
 PURPOSE: Final = "service.desk"
@@ -80,13 +78,10 @@ class SignIns:
         return sum(await each_for_itself(self.data, self.clock, intakes.NAME, rows, self._decide))
 
     async def _decide(self, waiting: Sequence[Intake]) -> int:
-        keys = await self.keystore.intake_keys({one.key_id for one in waiting})
-        opened = intakes.open_fresh_links(waiting, keys)
-        for one in opened.damaged:
-            logger.error("intake_not_opened", key_id=one.key_id)
+        said = await opened(self.keystore, waiting, intakes.open_fresh_links)
         theirs = await self._known()
         # By the address that they were entered with: what a stranger typed is sent nowhere.
-        asked = {said.canonical for said in opened.said.values()} & theirs.keys()
+        asked = {one.canonical for one in said.values()} & theirs.keys()
         async with self.data.read() as connection:
             found = await self.lookup.find(connection, asked)
         to = {canonical: _to(theirs[canonical], found.get(canonical)) for canonical in asked}
@@ -100,11 +95,9 @@ class SignIns:
             there = await intakes.lock(connection, [one.id for one in waiting])
             now = await self.clock.now(connection)
             rows = [one for one in waiting if one.id in there]
-            still = await fresh_link.standing(
-                connection, self.marks, self.lookup, rows, opened.said, now
-            )
+            still = await fresh_link.standing(connection, self.marks, self.lookup, rows, said, now)
             # Several at once, in the name of one mailbox, are one.
-            due = {said.canonical for said in still.values()} & to.keys()
+            due = {one.canonical for one in still.values()} & to.keys()
             for canonical in sorted(due, key=lambda one: to[one].subject):
                 await self._send(connection, to[canonical], vault)
             await intakes.remove(connection, sorted(there))

@@ -32,6 +32,7 @@ from gateway import limits
 from gateway.flows.joining import contested, providers
 from storage.keysets import KeySet
 from storage.secret import Secret
+from storage.turns import in_turns
 
 LONGEST_WAIT = timedelta(hours=24)  # of the 72 for which a request can be confirmed
 # As many mails as one place can have sent: each is counted before it is known whether it goes.
@@ -148,7 +149,7 @@ class AskingLimits:
         askings: Collection[Asking],
         now: datetime,
     ) -> Self:
-        under = {one: _Under.of(keys, one) for one in askings}
+        under = {one: _Under.of(keys, one) async for one in in_turns(askings)}
         hashes = {block for its in under.values() for block in its.blocks}
         counted = {key for its in under.values() for key in its.counted}
         boxes = {box for one in askings if one.by_link for box in keys.boxes(one.email)}

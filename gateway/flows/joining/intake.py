@@ -11,7 +11,6 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 
-import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consent import (
@@ -31,7 +30,6 @@ from consent.consents import Consent, Consents
 from consent.evidence import Requested
 from consent.gates import Gate
 from consent.intakes import Intake
-from consent.keys.keystore import KeyStore
 from consent.keys.vault import Compartment, Vault
 from consent.lookup import LookUp
 from consent.marks import Marks
@@ -46,12 +44,12 @@ from gateway.flows.bad_rows import Busy, each_for_itself, put_aside
 from gateway.flows.joining import asking, contested
 from gateway.flows.joining.asking_limits import Asking, AskingKeys, AskingLimits
 from gateway.flows.joining.whose import Whose, elsewhere, whose_are
+from gateway.flows.opening import opened
 from gateway.parts import Parts
 from gateway.watch.stuck import Why
 from storage.ids import ordered_id
 from storage.locks import try_alone
-
-log = structlog.get_logger()
+from storage.turns import in_turns
 
 AT_ONCE = 50  # in the loop that answers: more at a time, and requests wait for them
 _OF_THE_FORM = (Why.PURPOSE_UNKNOWN, Why.WORDING_MISSING)  # whoever it is from
@@ -81,7 +79,7 @@ async def _apply(parts: Parts, waiting: Sequence[Intake]) -> int:
     what somebody left for after it was received, and what is asked in the name
     of a stranger who must not be asked: nobody comes to be known by it.
     """
-    forms = await _open(parts.keystore, waiting)
+    forms = await opened(parts.keystore, waiting, intakes.open_sign_ups)
     whose = await whose_are(parts.data, parts.lookup, forms.values())
     # Keys are made for everybody: only for strangers, the key store's commit would tell them apart.
     # Those that no subject comes to name are swept when a day old.
@@ -194,14 +192,6 @@ async def _standing(
     return standing
 
 
-async def _open(keystore: KeyStore, waiting: Sequence[Intake]) -> Mapping[str, SignUp]:
-    keys = await keystore.intake_keys({intake.key_id for intake in waiting})
-    opened = intakes.open_sign_ups(waiting, keys)
-    for intake in opened.damaged:
-        log.error("intake_not_opened", key_id=intake.key_id)
-    return opened.said
-
-
 def _hashes(forms: Iterable[SignUp]) -> set[str]:
     return {asked.text_hash for form in forms for asked in form.asked}
 
@@ -262,7 +252,7 @@ class _Batch:
     ) -> list[str]:
         """Apply what can be applied; returns the ids of all that need not wait for another tick."""
         done = [intake.id for intake in waiting if intake.id not in forms]
-        for intake in waiting:
+        async for intake in in_turns(waiting):
             form = forms.get(intake.id)
             subject = None if form is None else subjects.get(form.email.canonical)
             if form is not None and subject and self.why_not(subject, form) is None:
@@ -371,7 +361,7 @@ class _Batch:
                 stop,
                 by_form=mail.by_form,
             )
-            for mail, (stop, _) in zip(self.mails, stops, strict=True)
+            async for mail, (stop, _) in in_turns(zip(self.mails, stops, strict=True))
         ]
         tokens = [token for token, _ in written]
         for mail, token in zip(self.mails, tokens, strict=True):

@@ -17,6 +17,7 @@ from gateway.flows.bad_rows import each_for_itself, put_aside
 from gateway.flows.keeping.walk import Walk
 from gateway.parts import Parts
 from gateway.watch.stuck import Why
+from storage.turns import in_turns
 
 _AT_ONCE = 200
 _Key = tuple[datetime, str]
@@ -76,7 +77,7 @@ class Expiry:
             trail = Trail(parts.log, vault, held, parts.rows)
             ended = [
                 changed
-                for consent in known
+                async for consent in in_turns(known)
                 if consent.id not in stuck
                 and gates.usable(held.get(consent.subject), vault, Compartment.EVIDENCE)
                 and (changed := changes.end(consent, trail, now)) is not None

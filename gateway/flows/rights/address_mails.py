@@ -7,7 +7,7 @@ and first, for whoever asks may only have borrowed the session.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -20,7 +20,7 @@ from consent.address_links import AddressLink
 from consent.consents import Consent
 from consent.errors import AddressError
 from consent.gates import Gate
-from consent.intakes import Intake, IntakeKind, NewAddress
+from consent.intakes import Intake, IntakeKind
 from consent.keys.vault import Compartment, Vault
 from consent.moving import Towards
 from consent.service_mails import Kind
@@ -31,6 +31,7 @@ from gateway.config.config import Config
 from gateway.flows.bad_rows import Busy, each_for_itself
 from gateway.flows.joining.asking_limits import Asking, AskingKeys, AskingLimits
 from gateway.flows.leaving import whereabouts
+from gateway.flows.opening import opened
 from gateway.flows.rights import fresh_link
 from gateway.flows.sending.content import OurMail, new_message
 from gateway.flows.sending.occasion import ToAddress
@@ -145,8 +146,8 @@ class AddressMails:
 
     async def _decide(self, waiting: Sequence[Intake]) -> int:
         parts = self.parts
-        opened = await self._open(waiting)
-        vault = await parts.keystore.vault({one.subject for one in opened.values()})
+        said = await opened(parts.keystore, waiting, intakes.open_new_addresses)
+        vault = await parts.keystore.vault({one.subject for one in said.values()})
         weekly = [secret for _, secret in await parts.keystore.limit_keys(parts.clock.wall())]
         keys = AskingKeys(parts.keyring.suppression, weekly, parts.config.limits.enabled)
         async with parts.data.begin() as connection:
@@ -154,7 +155,7 @@ class AddressMails:
             if not await try_alone(connection, "intake"):
                 raise Busy
             there = await intakes.lock(connection, [intake.id for intake in waiting])
-            asked = [opened[one.id] for one in waiting if one.id in there and one.id in opened]
+            asked = [said[one.id] for one in waiting if one.id in there and one.id in said]
             held = await gates.lock(connection, {one.subject for one in asked})
             now = await parts.clock.now(connection)
             consents = await parts.consents.of_subjects(connection, held)
@@ -195,13 +196,6 @@ class AddressMails:
             due_at = max(due_at, now + moving.TOLD_BEFORE)
             mails.append(_asking(parts.config, about, asking.email, now, due_at, stop))
         await send(connection, parts.rows, mails, now)
-
-    async def _open(self, waiting: Sequence[Intake]) -> Mapping[str, NewAddress]:
-        keys = await self.parts.keystore.intake_keys({intake.key_id for intake in waiting})
-        opened = intakes.open_new_addresses(waiting, keys)
-        for intake in opened.damaged:
-            log.error("intake_not_opened", key_id=intake.key_id)
-        return opened.said
 
 
 def on_file(gate: Gate, vault: Vault) -> Address | None:

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 
-import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consent import (
@@ -27,7 +26,6 @@ from consent.consents import Consent
 from consent.fresh_links import LINK_LIFE, FreshLink
 from consent.gates import Gate
 from consent.intakes import Intake, IntakeKind, Under
-from consent.keys.keystore import KeyStore
 from consent.keys.vault import Compartment, Vault
 from consent.lookup import LookUp
 from consent.marks import Marks
@@ -39,6 +37,7 @@ from gateway.config.config import Config
 from gateway.door import Visit
 from gateway.flows.bad_rows import Busy, each_for_itself
 from gateway.flows.leaving import whereabouts
+from gateway.flows.opening import opened
 from gateway.flows.rights.link_limits import LinkLimits
 from gateway.flows.sending.content import OurMail, new_message
 from gateway.flows.sending.occasion import ToOpen
@@ -50,8 +49,7 @@ from storage.honesty import RowKeys
 from storage.ids import ordered_id
 from storage.locks import try_alone
 from storage.secret import Secret
-
-log = structlog.get_logger()
+from storage.turns import in_turns
 
 # No purpose can be called so: a name in the configuration has no dot.
 PURPOSE = "service.my-data"
@@ -106,7 +104,7 @@ async def work_off(parts: Parts) -> int:
 
 
 async def _decide(parts: Parts, waiting: Sequence[Intake]) -> int:
-    asked = await _open(parts.keystore, waiting)
+    asked = await opened(parts.keystore, waiting, intakes.open_fresh_links)
     async with parts.data.read() as connection:
         found = await parts.lookup.find(connection, {one.canonical for one in asked.values()})
     # What is kept of somebody goes only where a gateway wrote that the address is theirs.
@@ -124,7 +122,7 @@ async def _decide(parts: Parts, waiting: Sequence[Intake]) -> int:
         consents = await parts.consents.of_subjects(connection, held)
         limits = await LinkLimits.read(connection, keys, set(asked.values()), now)
         due: list[_Due] = []
-        for intake in waiting:
+        async for intake in in_turns(waiting):
             if intake.id not in asked:
                 continue
             email = asked[intake.id]
@@ -160,14 +158,6 @@ async def standing(
     }
 
 
-async def _open(keystore: KeyStore, waiting: Sequence[Intake]) -> Mapping[str, Address]:
-    keys = await keystore.intake_keys({intake.key_id for intake in waiting})
-    opened = intakes.open_fresh_links(waiting, keys)
-    for intake in opened.damaged:
-        log.error("intake_not_opened", key_id=intake.key_id)
-    return opened.said
-
-
 @dataclass(frozen=True, slots=True)
 class _Due:
     """Whom a link goes to, and how the mailbox stops such mails."""
@@ -186,7 +176,7 @@ async def _send(
     vault: Vault,
     now: datetime,
 ) -> None:
-    written = [_mail(config, one, vault, now) for one in due]
+    written = [_mail(config, one, vault, now) async for one in in_turns(due)]
     await service_mails.add(connection, [one.row for one in due], now)
     await fresh_links.add(connection, keys, [link for link, _ in written])
     await outbox.enqueue(connection, keys, [message for _, message in written], now)
