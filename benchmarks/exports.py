@@ -114,7 +114,7 @@ def _event(number: int, at: Any, place: Place) -> Event:
 
 
 def _export(folder: Path, form: str, options: Sequence[str]) -> _Used:
-    out = folder / f"out.{form}"
+    out = folder / f"out-{form}"
     arguments = ["audit", "export", "--format", form, "-o", str(out), *options]
     configured = ["--config", str(folder / "config.toml")]
     command = [sys.executable, "-m", "gateway", *configured, *arguments]

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit import numbers
 from consent import gates, lookup, tables
-from consent.asked_hashes import among_asked, asked
+from consent.asked_hashes import MOST, among_asked, asked
 from consent.consents import Consent, Consents
 from consent.gates import Gate
 from consent.lookup import Found, LookUp
@@ -50,8 +50,10 @@ class AskedAbout:
 @cache
 def _asking(places: int | None, *, drawing: bool) -> Together:
     index, subject, consent = tables.subject_index, tables.subject, tables.consent
-    wanted = among_asked(index.c.hash, places)
-    whose = select(index.c.subject).where(wanted)
+    wanted = among_asked(index.c.hash, index.c.kid, places)
+    # Rows that somebody planted are more than that only where the table has no primary key any
+    # more. Whoever is found behind them is read by name.
+    whose = select(index.c.subject).where(wanted).limit(MOST)
     servers = {"now": SERVERS} if places is None else {}
     drawn = {"drawn": numbers.NEXT} if drawing else {}
     return Together(
@@ -86,7 +88,7 @@ class Asking:
         """
         hashes = self.lookup.hashed(addresses)
         about = AskedAbout(self.clock.wall())
-        for places, given in asked(connection.dialect.name, {one for _, one in hashes}):
+        for places, given in asked(connection.dialect.name, hashes):
             drawing = places is None and draw > 0
             numbered = {"wanted": draw} if drawing else {}
             looked = await _asking(places, drawing=drawing).rows(connection, given | numbered)
@@ -97,7 +99,8 @@ class Asking:
             about.at = self.clock.at(servers)
             about.until = None if servers is None else servers + FRESH
             about.drawn = numbers.free(looked.get("drawn", ()))
-        if missing := set(named) - about.gates.keys():
+        wanted = {*named, *(one.subject for one in about.found.values())}
+        if missing := wanted - about.gates.keys():
             about.gates |= await gates.peek(connection, missing)
             about.consents |= await self.consents.of_subjects(connection, missing)
         return about

@@ -6,11 +6,14 @@ from collections.abc import Collection, Iterator
 from functools import cache
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Column, ColumnElement, any_, bindparam
+from sqlalchemy import Column, ColumnElement, Integer, and_, any_, bindparam
 
-from storage.types import HASHES
+from storage.types import HASHES, among_numbers, numbers
 
 _MOST: Final = 128  # of one statement, with SQLite
+
+# No more rows than that are ours: one for each hash, under the key that made it.
+MOST: Final = bindparam("most", type_=Integer())
 
 
 class Asked(NamedTuple):
@@ -21,25 +24,33 @@ class Asked(NamedTuple):
 
 
 @cache
-def among_asked(column: Column[bytes], places: int | None) -> ColumnElement[bool]:
-    """Whether *column* is among the hashes that the statement is given."""
+def among_asked(column: Column[bytes], kid: Column[int], places: int | None) -> ColumnElement[bool]:
+    """Whether *column* is among the hashes that the statement is given, and *kid* one of ours.
+
+    Under one hash somebody may plant rows of as many keys as there are numbers.
+    """
+    ours = among_numbers(kid, numbers("kids"))
     if places is None:
-        return column == any_(bindparam("hashes", type_=HASHES))
-    return column.in_([bindparam(f"hash_{n}", type_=column.type) for n in range(places)])
+        return and_(column == any_(bindparam("hashes", type_=HASHES)), ours)
+    hashes = [bindparam(f"hash_{n}", type_=column.type) for n in range(places)]
+    return and_(column.in_(hashes), ours)
 
 
-def asked(dialect: str, hashes: Collection[bytes]) -> Iterator[Asked]:
+def asked(dialect: str, hashes: Collection[tuple[int, bytes]]) -> Iterator[Asked]:
     """What statements of few kinds are given, so that all *hashes* are asked for; at least one.
 
-    SQLite takes no array of bytes. A statement has a power of two of places, or there would be
-    one for each number; what is left of them asks for one of the hashes again.
+    Each with the number of its key. SQLite takes no array of bytes. A statement has a power of two
+    of places, or there would be one for each number; what is left of them asks for one of the
+    hashes again.
     """
-    these = [*hashes]
+    kids = sorted({kid for kid, _ in hashes})
+    these = [*{one for _, one in hashes}]
     if dialect == "postgresql":
-        yield Asked(None, {"hashes": these})
+        yield Asked(None, {"hashes": these, "kids": kids, "most": len(hashes)})
         return
     for start in range(0, max(len(these), 1), _MOST):
         some = these[start : start + _MOST] or [b""]
         places = 1 << (len(some) - 1).bit_length()
         some += some[-1:] * (places - len(some))
-        yield Asked(places, {f"hash_{n}": one for n, one in enumerate(some)})
+        given = {f"hash_{n}": one for n, one in enumerate(some)}
+        yield Asked(places, given | {"kids": kids, "most": places})

@@ -44,7 +44,8 @@ _AT_ONCE = 500
 
 @cache
 def _looking(places: int | None) -> Together:
-    return Together(theirs=select(index).where(among_asked(index.c.hash, places)), keys=KEYS)
+    theirs = among_asked(index.c.hash, index.c.kid, places)
+    return Together(theirs=select(index).where(theirs), keys=KEYS)
 
 
 # Addresses by the number of a key and the hash that it makes of them.
@@ -119,7 +120,7 @@ class LookUp:
         """
         hashes = self.hashed(addresses)
         found: dict[str, Found] = {}
-        for places, given in asked(connection.dialect.name, {one for _, one in hashes}):
+        for places, given in asked(connection.dialect.name, hashes):
             found |= self.found(hashes, await _looking(places).rows(connection, given))
         return found
 

@@ -5,10 +5,11 @@ Who asks about somebody takes no gate: asking often must not keep anybody from l
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable
 from datetime import datetime
 
-from sqlalchemy import literal_column, select
+from sqlalchemy import func, literal_column, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consent import gates
@@ -28,6 +29,7 @@ _SHARED = (
     .with_for_update(read=True, key_share=True)
 )
 _LIVING = select(subject.c.id).where(among(subject.c.id, texts("subjects")), _LIVE)
+_AGAIN = subject.alias()
 _STAYING = _LIVING.with_for_update(read=True, key_share=True, skip_locked=True)
 
 
@@ -47,9 +49,13 @@ def while_live(subjects: Collection[str], until: datetime | None = None) -> Whil
 async def free(connection: AsyncConnection, subjects: Iterable[str]) -> dict[str, Gate]:
     """As `gates.lock`, without those whom somebody shares: of them more may be to come."""
     held = await gates.lock(connection, subjects)
-    query = select(subject.c.id).where(among(subject.c.id, held)).order_by(subject.c.id)
+    # Whoever planted a person's row once more has each asker lock any of them.
+    all_of = select(func.count()).where(_AGAIN.c.id == subject.c.id).scalar_subquery()
+    query = select(subject.c.id, all_of).where(among(subject.c.id, held)).order_by(subject.c.id)
     # FOR UPDATE goes with nobody. Waiting would hold up a page of others, and whoever asks.
-    alone = set((await connection.execute(query.with_for_update(skip_locked=True))).scalars())
+    query = query.with_for_update(of=subject, skip_locked=True)
+    locked = Counter(map(tuple, await connection.execute(query)))
+    alone = {one for (one, rows), ours in locked.items() if ours == rows}
     unseen = await locks.alone_with(connection, {_look(one) for one in alone})
     return {one: held[one] for one in sorted(alone) if _look(one) in unseen}
 

@@ -150,6 +150,22 @@ class _Texts(types.TypeDecorator[Iterable[object]]):
         return json.dumps(found) if dialect.name == "sqlite" else found
 
 
+class _Numbers(types.TypeDecorator[Iterable[int]]):
+    """Whole numbers as one parameter, as `_Texts`."""
+
+    impl = types.String
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> types.TypeEngine[Any]:
+        if dialect.name == "sqlite":
+            return dialect.type_descriptor(String())
+        return dialect.type_descriptor(postgresql.ARRAY(Integer()))
+
+    def process_bind_param(self, value: Iterable[int] | None, dialect: Dialect) -> Any:
+        found = [*(value or ())]
+        return json.dumps(found) if dialect.name == "sqlite" else found
+
+
 def _names(values: Iterable[object]) -> list[Any]:
     """The names among *values*; nearly always that is each of them, which is seen at once."""
     found: list[Any] = [*values]
@@ -188,6 +204,11 @@ def among(
     """
     if not isinstance(values, BindParameter):
         values = bindparam(None, list(values), type_=_Texts(), unique=True)
+    return _Among(column, values)
+
+
+def among_numbers(column: ColumnElement[int], values: BindParameter[Any]) -> ColumnElement[bool]:
+    """`among` for numbers, which a statement that is made once takes as `numbers`."""
     return _Among(column, values)
 
 
@@ -231,6 +252,11 @@ def among_hashes(
 def texts(name: str) -> BindParameter[Any]:
     """Values of `among` that a statement gets by *name* when it is executed."""
     return bindparam(name, type_=_Texts())
+
+
+def numbers(name: str) -> BindParameter[Any]:
+    """Values of `among_numbers` that a statement gets by *name* when it is executed."""
+    return bindparam(name, type_=_Numbers())
 
 
 def is_name(value: object) -> bool:

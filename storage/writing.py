@@ -47,8 +47,9 @@ async def insert_all(
 
 @dataclass(frozen=True, slots=True)
 class While:
-    """What must be so for rows to be written: that *query*, made once, finds so many.
+    """What must be so for rows to be written: that *query*, made once, finds so many, all unlike.
 
+    A row that stands there twice, which only a table without its keys can have, is one.
     It locks what it finds, or it might not be so any more when they are. And that PostgreSQL gets
     the statement by *until*, by its own clock; SQLite has none.
     """
@@ -74,7 +75,7 @@ async def insert_each(
         return await _insert_together(connection, given, provided)
     if provided is not None and provided.query is not None:
         found = await straight.rows(connection, provided.query, provided.given)
-        if len(found) != provided.count:
+        if len({*map(tuple, found)}) != provided.count:
             return False
     for table, rows in given:
         await insert_all(connection, table, rows)
@@ -168,7 +169,7 @@ def _inserted_together(
         # Its own values come first, then how many it must find.
         first = len(told.order) + 2
         beside.append(f"found AS MATERIALIZED ({told.text})")
-        conditions.append(f"(SELECT count(*) FROM found) = ${first - 1}")  # noqa: S608 our query
+        conditions.append(f"(SELECT count(DISTINCT found) FROM found) = ${first - 1}")  # noqa: S608 our query
     if timed:
         # The same for all of a statement, and not of the transaction: when it came.
         conditions.append(f"statement_timestamp() <= CAST(${first} AS timestamptz)")

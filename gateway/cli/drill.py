@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gateway.cli import backup as backups
-from gateway.cli.output import require_writable
+from gateway.cli.output import require_ending, require_writable
 from gateway.cli.spoken import LOCALE, spoken
 from gateway.cli.talk import configuration, fail, named, progress, result, run, say
 
@@ -44,6 +44,7 @@ def drill(
     """
     from gateway.look.exercise_page import SAID
 
+    require_ending(output, "html")
     config = configuration(context)
     if output.exists() and not force:
         raise fail(f"{output} is there already: give -o another name, or --force")

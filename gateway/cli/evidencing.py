@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from gateway.cli.exporting import checked
-from gateway.cli.output import ELSEWHERE, opened, require_writable
+from gateway.cli.output import ELSEWHERE, opened, require_ending, require_writable
 from gateway.cli.spoken import LOCALE, spoken
 from gateway.cli.talk import configuration, fail, named, run, say
 
@@ -58,6 +58,7 @@ def evidence(
     For whoever must show it to somebody else. The log tells of it before it is written, in the
     trail of whom it is about. What does not fit is named in it, and not shown as true.
     """
+    require_ending(output, format)
     order, config = _order(consent, reason, format, locale, case), configuration(context)
     require_writable(output)
     size = run(_evidence(config, order, output))

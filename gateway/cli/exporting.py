@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from gateway.cli.output import Output
+from gateway.cli.output import Output, require_ending
 from gateway.cli.talk import configuration, fail, line_of_stdin, progress, read_file, run, say
 
 if TYPE_CHECKING:
@@ -46,8 +46,8 @@ def export(
     format: Annotated[
         Literal["jsonl", "bundle", "csv", "xlsx", "pdf"],
         typer.Option(
-            help="Lines; a zip that checks itself; tables, as a zip of CSV or as a workbook;"
-            " a report in sentences."
+            help="Lines; a zip that checks itself; tables, as a zip of CSV files (-o FILE.zip) or"
+            " as a workbook; a report in sentences."
         ),
     ] = "jsonl",
     scope: Annotated[
@@ -86,6 +86,7 @@ def export(
     log tells of every export before it begins. A bundle is checked by whoever is given it, on
     their own machine; it says how. What was cut off goes on where it was: say the same again.
     """
+    require_ending(output, format)
     written = _Written(format, scope, zone, locale)
     about = _About((since, until), case, reason, subject_stdin)
     order = _order(written, about, held_notes(checkpoint))

@@ -11,11 +11,35 @@ import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Final
+
+import typer
 
 from gateway.cli.talk import fail, named
 from storage import files
 
+_ENDINGS: Final = {
+    "bundle": ".zip",
+    "csv": ".zip",  # a table is a file of it
+    "html": ".html",
+    "json": ".json",
+    "jsonl": ".jsonl",
+    "jsonld": ".jsonld",
+    "pdf": ".pdf",
+    "xlsx": ".xlsx",
+}
+_ALIKE: Final = {(".json", "jsonl"), (".json", "jsonld")}
+_OTHERS: Final = {*_ENDINGS.values(), ".csv"}
+_WORDS: Final = {
+    "bundle": "a zip",
+    "csv": "a zip of tables",
+    "html": "a page",
+    "json": "JSON",
+    "jsonl": "lines of JSON",
+    "jsonld": "JSON-LD",
+    "pdf": "a PDF",
+    "xlsx": "a workbook",
+}
 ELSEWHERE = "give -o a file in a folder that is there and yours, with room, or - for stdout"
 
 
@@ -70,6 +94,17 @@ class Output:
                 size += len(piece)
             file.flush()
         return size
+
+
+def require_ending(path: Path, form: str) -> None:
+    """Refuse a name that is one of another form: some program would take the file for that."""
+    ending, own = path.suffix.lower(), _ENDINGS[form]
+    if ending not in _OTHERS - {own} or (ending, form) in _ALIKE:
+        return
+    said = f"{path.name} would be {_WORDS[form]}: call it {path.stem}{own}"
+    if ending == ".csv" and form != "csv":
+        said += f"; tables are --format csv, in a zip: {path.stem}.zip"
+    raise typer.BadParameter(said, param_hint="-o")
 
 
 def require_writable(path: Path | None) -> None:

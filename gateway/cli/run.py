@@ -134,12 +134,14 @@ def demo(
 
     if directory is None:
         directory = Path("var/demo" if port is None else f"var/demo-{port}")
-    with named(directory, "written", "give --directory a folder of yours"):
-        try:
-            demonstration.prepare(directory, port)
-        except ValueError as error:
-            raise fail(str(error)) from None
     try:
-        run(demonstration.demonstrate(directory))
+        planned = demonstration.planned(directory, port)
+    except ValueError as error:
+        raise fail(str(error)) from None
+    try:
+        run(demonstration.require_places(planned))
+        with named(directory, "written", "give --directory a folder of yours"):
+            file = demonstration.prepare(directory, port)
+        run(demonstration.demonstrate(file))
     except (CannotListen, CannotListenAnywhere) as error:
         raise fail(f"gateway: {error}\n{_ELSEWHERE}") from None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.cli.campaign import try_out
-from gateway.cli.output import opened
+from gateway.cli.output import opened, require_ending
 from gateway.cli.talk import (
     configuration,
     fail,
@@ -119,6 +119,8 @@ def preview(
     from gateway.look import preview as page_of
     from gateway.process.lifespan import mail_templates
 
+    if output is not None:
+        require_ending(output, "html")
     config = configuration(context)
     chosen, said = _purpose_of(config, purpose), _said(config, name, purpose, data)
     wanted = locale or next(iter(config.purposes[chosen].text))

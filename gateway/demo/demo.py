@@ -14,7 +14,9 @@ from audit.log import Log
 from gateway.callers import api_keys
 from gateway.callers.api_keys import ApiKey, Scope
 from gateway.config import config
+from gateway.config.config import Config
 from gateway.demo.landing import Landing, next_steps, open_landing, place_of_landing
+from gateway.http.places import require_free
 from gateway.process import initialise, processes
 from gateway.process.lifespan import open_parts, put_in_order
 from gateway.process.only_one import only_one
@@ -25,7 +27,7 @@ from storage.clock import Clock, DatabaseClock
 from storage.database import Database
 from storage.honesty import RowKeys
 
-_KEY_NAME = "demo"
+_KEY_NAME, _FILE = "demo", "config.toml"
 # What the embedded default listens at, and how far behind one number that is to move all of them.
 _TITLE: Final = 'title = { en = "Newsletter", de = "Newsletter"'
 _LABEL: Final = 'label = { en = "First name", de = "Vorname"'
@@ -42,9 +44,8 @@ _FRENCH: Final = {
 _PORTS: Final = {8080: 0, 8090: 1, 8025: 2, 2525: 3, 9180: 4}
 
 
-async def demonstrate(directory: Path) -> None:
-    """Make what is missing in *directory*, run everything, say what to do next."""
-    file = prepare(directory)
+async def demonstrate(file: Path) -> None:
+    """Make what is missing beside its configuration, run everything, say what to do next."""
     loaded = config.load(file)
     _say("Setting up ...")
     await initialise.initialise(loaded, DatabaseClock())
@@ -71,17 +72,39 @@ def prepare(directory: Path, port: int | None = None) -> Path:
     """Make the folder and its configuration, where they are missing; returns the file.
 
     It is the embedded default, in French too: later commands name it, and whoever wants may change
-    it. With a *port* it listens there and at the next four; raises ValueError where the file says
-    otherwise.
+    it. With a *port* it listens there and at the next four.
     """
-    files.make_folder(directory)
-    path = directory / "config.toml"
+    path = directory / _FILE
     if not path.exists():
-        with open(path, "x", encoding="utf-8", opener=files.opener) as file:
-            file.write(_moved(_in_french_too(config.embedded_default()), port))
-    if port is not None and config.load(path).server.listen.port != port:
-        raise ValueError(f"{path} listens elsewhere; change it there, or give another --directory")
+        files.make_folder(directory)
+        files.write_private(path, _text(port).encode())
     return path
+
+
+def planned(directory: Path, port: int | None = None) -> Config:
+    """The configuration that is there, or that `prepare` would make; nothing is made.
+
+    Raises ValueError where one is there that listens elsewhere than at *port*.
+    """
+    path = directory / _FILE
+    if not path.exists():
+        return config.parse(_text(port), base=directory.absolute(), name=str(path))
+    loaded = config.load(path)
+    if port is not None and loaded.server.listen.port != port:
+        raise ValueError(f"{path} listens elsewhere; change it there, or give another --directory")
+    return loaded
+
+
+async def require_places(loaded: Config) -> None:
+    """Raise as `require_free` where something that the demo listens at is taken.
+
+    Before anything is made: what a demo left that never ran, somebody would have to delete.
+    """
+    await require_free(processes.addresses(loaded, [(place_of_landing(loaded), None)]))
+
+
+def _text(port: int | None) -> str:
+    return _moved(_in_french_too(config.embedded_default()), port)
 
 
 def _in_french_too(raw: str) -> str:

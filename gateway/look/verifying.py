@@ -43,6 +43,12 @@ def check(
     return not isinstance(found, verifier.Fault), verifier.said(found, as_json)
 
 
+def has_lines(file: BinaryIO) -> bool:
+    """Whether a file is an export as lines, which that verifier leaves to others."""
+    lines: bytes = module().LINES
+    return file.read(len(lines)) == lines
+
+
 def kept_in(raw: bytes) -> str:
     """The checkpoint that somebody kept, by itself or in the mail that brought it."""
     note: bytes = module().kept_in(raw)

@@ -59,6 +59,7 @@ log = structlog.get_logger()
 
 _DRAIN = 10.0  # for requests under way; a withdrawal waits no longer than `permit_ttl`
 _FIRST_WAIT, _LONGEST_WAIT = 0.5, 5.0  # between two tries to open the stores
+_Wanted = tuple[Listen | None, str | None]  # an address, and what sets it
 
 
 @dataclass
@@ -152,29 +153,25 @@ async def _work(
 
 
 @asynccontextmanager
-async def places_of(
-    config: Config, beside: Sequence[tuple[Listen, str | None]] = ()
-) -> AsyncIterator[Places]:
+async def places_of(config: Config, beside: Sequence[_Wanted] = ()) -> AsyncIterator[Places]:
     """Take what `serve` listens at, for the life of the block.
 
     Whatever of it, of the inbox and of what is *beside* it is taken already is named at once.
     """
-    inbox, ours = config.delivery.inbox, _of_server(config.server)
-    if config.delivery.transport == "inbox":
-        beside = [
-            (inbox.smtp, "delivery.inbox.smtp"),
-            (inbox.listen, "delivery.inbox.listen"),
-            *beside,
-        ]
-    await require_free([*ours, *beside])
-    public, admin = ours
+    await require_free(addresses(config, beside))
+    public, admin = _of_server(config.server)
     async with taken(*public) as at_public, taken_if_wanted(*admin) as at_admin:
         yield Places(at_public, at_admin)
 
 
-def _of_server(
-    server: Server,
-) -> tuple[tuple[Listen, str], tuple[Listen | None, str]]:
+def addresses(config: Config, beside: Sequence[_Wanted] = ()) -> list[_Wanted]:
+    """What `serve`, the inbox and what is *beside* it listen at, each with what sets it."""
+    inbox, ours = config.delivery.inbox, _of_server(config.server)
+    local = [(inbox.smtp, "delivery.inbox.smtp"), (inbox.listen, "delivery.inbox.listen")]
+    return [*ours, *(local if config.delivery.transport == "inbox" else ()), *beside]
+
+
+def _of_server(server: Server) -> tuple[tuple[Listen, str], tuple[Listen | None, str]]:
     admin = 'server.admin_listen ("off" for none)'
     return (server.listen, "server.listen"), (server.admin_listen, admin)
 

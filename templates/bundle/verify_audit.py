@@ -28,7 +28,7 @@ import zipfile
 import zlib
 from binascii import a2b_base64, b2a_base64
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -61,6 +61,10 @@ KEPT = re.compile(r"^\S{1,200}\n[0-9]{1,16}\n[A-Za-z0-9+/]{43}=\n\n(?:— \S+ \S
 BASE64 = re.compile(rb"^(?:[A-Za-z0-9+/]{1,76}={0,2}\n)+", re.M)
 SIZE = re.compile(r"0|[1-9][0-9]{0,15}")
 UNTIL = re.compile(r"# from [0-9]{1,16} until (?P<until>[0-9]{1,16})")
+# Whoever was given another file is told so: looking for who altered it, they would find nobody.
+FILE, ASK = "the file", "ask for a bundle (gateway audit export --format bundle)"
+AGAIN = "copy it once more"
+LINES = b'{"format":"consentgw/audit/'
 MANIFEST, FORMAT = "manifest.note", "consentgw/audit/manifest/v1"
 HANDOVERS, HANDOVER, HANDING = (
     "handovers.jsonl",
@@ -299,9 +303,12 @@ class Bundle:
 
     def __init__(self, file: BinaryIO, keys: Keys) -> None:
         with _readable("the bundle"):
+            _check_kind(file)
             _check_directory(file)
             self._zip = zipfile.ZipFile(file)
         self._infos = {one.filename: one for one in self._zip.infolist()}
+        if MANIFEST not in self._infos:
+            _check_names(self._infos.keys())
         self.seen: set[str] = set()
         self.files: dict[str, tuple[int, str]] = {MANIFEST: (SMALL, "")}
         note = b"".join(self.chunks(MANIFEST))
@@ -381,6 +388,33 @@ def _manifest(text: str) -> list[str]:
     return lines[1:]
 
 
+def _check_kind(file: BinaryIO) -> None:
+    """Say what a file is that is no zip."""
+    file.seek(0)
+    head = file.read(len(LINES))
+    if not head:
+        raise Fault(FILE, f"is empty: {AGAIN}, or {ASK}")
+    if head.startswith(b"%PDF-"):
+        raise Fault(FILE, f"is a PDF, which is for reading: {ASK}")
+    if head == LINES:
+        how = "gateway audit verify --bundle checks them"
+        raise Fault(FILE, f"is an export as lines, and no zip: {how}; or {ASK}")
+    if head.lstrip()[:1] in (b"{", b"["):
+        raise Fault(FILE, f"is JSON, and no zip: {ASK}")
+    if head[:4] not in (b"PK\3\4", b"PK\5\6"):
+        raise Fault(FILE, f"is no zip: {ASK}")
+
+
+def _check_names(names: Collection[str]) -> None:
+    """Say what a zip is that is no bundle; one without its list alone is a bundle no more."""
+    if "xl/workbook.xml" in names:
+        raise Fault(FILE, f"is a workbook, which is for reading: {ASK}")
+    if any(name.endswith(".csv") for name in names):
+        raise Fault(FILE, f"is a zip of tables, which are for reading: {ASK}")
+    if "about.json" not in names and not any(name.startswith("log/") for name in names):
+        raise Fault(FILE, f"is a zip, and no bundle of a log: {ASK}")
+
+
 def _check_directory(file: BinaryIO) -> None:
     """Bound the zip's directory, which is read whole before anything of it can be checked."""
     length = file.seek(0, 2)
@@ -392,8 +426,10 @@ def _check_directory(file: BinaryIO) -> None:
         count, size = struct.unpack("<QQ", tail[32:48])
         if tail[:4] != b"PK\6\6" or place != length - 98:
             raise Fault("the bundle", "is no such zip as a gateway writes")
-    if tail[76:80] != b"PK\5\6" or count > 10_000 or size > SMALL:
-        raise Fault("the bundle", "is no zip, or has too many files")
+    if tail[76:80] != b"PK\5\6":
+        raise Fault(FILE, f"is a zip that was cut off, or to which something was added: {AGAIN}")
+    if count > 10_000 or size > SMALL:
+        raise Fault("the bundle", "has too many files")
 
 
 class Tree:
@@ -1214,6 +1250,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     words.add_argument("--json", action="store_true", help="for a machine")
     given = words.parse_args(arguments)
+    if given.bundle.is_dir():
+        found: Verdict | Fault = Fault(FILE, "is a folder: give the zip, and not what was in it")
+        sys.stdout.write(said(found, given.json) + "\n")
+        return 1
     try:
         held = [path.read_bytes() for path in given.checkpoint]
         keys = given.keys.read_text("utf-8", "replace")

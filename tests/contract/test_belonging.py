@@ -53,7 +53,7 @@ COMMANDS = [
     ("keys", "rotate"),
     ("keys", "rotate", "--kind", "rows"),
     ("audit", "keys"),
-    ("audit", "evidence", "con_x", "--reason", "a letter", "-o", "{folder}/proof.pdf"),
+    ("audit", "evidence", "con_x", "--reason", "a letter", "-o", "{folder}/proof.json"),
     ("audit", "export", "--format", "jsonl", "-o", "{folder}/log.jsonl"),
     ("backup", "{folder}/backups"),
 ]

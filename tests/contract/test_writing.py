@@ -168,6 +168,23 @@ async def test_rows_that_need_others_are_written_while_those_are_there(database:
         assert found.all() == ["int_one", "int_three", "int_two"]
 
 
+async def test_what_is_found_twice_counts_as_one(database: Database) -> None:
+    named = select(dek.c.subject).where(among(dek.c.subject, texts("names")))
+    made = {"wrapped": b"w", "created_at": NOW, "epoch": 1}
+    keys = [("a", "profile"), ("a", "evidence"), ("b", "profile")]
+    rows = [{"subject": subject, "compartment": which} | made for subject, which in keys]
+    async with database.begin() as connection:
+        await connection.run_sync(dek.create)
+        await insert_all(connection, dek, rows)
+
+    async with database.in_one() as connection:
+        both = While(named, {"names": ["a", "b"]}, 2)
+        assert await insert_each(connection, (intake, [row("int_one")]), provided=both)
+    async with database.in_one() as connection:
+        three = While(named, {"names": ["a", "b", "c"]}, 3)
+        assert not await insert_each(connection, (intake, [row("int_two")]), provided=three)
+
+
 async def test_rows_come_too_late_by_the_servers_clock(database: Database) -> None:
     if database.dialect == "sqlite":
         pytest.skip("SQLite has no clock of its own")

@@ -44,16 +44,17 @@ def test_no_command_knows_an_option_that_there_is_not(run: Run) -> None:
 @pytest.mark.usefixtures("initialised")
 def test_a_wrong_call_is_told_its_place_and_the_way_out(run: Run, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    nowhere = str(tmp_path / "file" / "in it.pdf")
+    nowhere, paper = (str(tmp_path / "file" / name) for name in ("in it", "in it.pdf"))
     mail = tmp_path / "mail.eml"
     mail.write_text("Subject: x\n\nx\n")
-    written = f"{nowhere} cannot be written: Not a directory; give -o a file"
+    cannot = "cannot be written: Not a directory; give -o a file"
+    written = f"{nowhere} {cannot}"
     wrong: list[tuple[tuple[str, ...], int, str]] = [
         (("erasures", "show", _NO_TEXT), 2, "an argument is no text in UTF-8; write it anew"),
         (("backup", nowhere), 1, "name a folder of yours, with room"),
         (("drill", "-o", nowhere), 1, written),
-        (("breach", "--case", "INC-7", "--took", "data", "-o", nowhere), 1, written),
-        (("defend", str(mail), "-o", nowhere), 1, written),
+        (("breach", "--case", "INC-7", "--took", "data", "-o", paper), 1, f"{paper} {cannot}"),
+        (("defend", str(mail), "-o", paper), 1, f"{paper} {cannot}"),
         (("audit", "evidence", "con_x", "--reason", "a letter", "-o", nowhere), 1, written),
         (("audit", "export", "-o", nowhere), 1, written),
         (("campaign", "show", "cmp_x"), 1, "no such campaign; `gateway campaign list` has them"),
@@ -116,8 +117,10 @@ def test_a_configuration_that_cannot_be_had_is_named_by_file_or_key(
 def test_a_demo_whose_ports_are_taken_names_the_way_to_others(run: Run, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = min(taken.getsockname()[1], 65531)
-        refused = run("demo", "--directory", str(tmp_path / "demo"), "--port", str(port))
+        folder = tmp_path / "new" / "demo"
+        refused = run("demo", "--directory", str(folder), "--port", str(port))
 
+    assert not folder.parent.exists()  # nobody has to delete what never ran
     assert (refused.status, refused.out) == (1, "")
     assert f"cannot listen on 127.0.0.1:{port}: Address already in use" in refused.err
     assert "`make run PORT=9000`, `gateway demo --port 9000`" in refused.err

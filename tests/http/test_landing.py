@@ -90,7 +90,7 @@ def test_one_number_moves_every_port_of_a_demo(tmp_path: Path) -> None:
     assert "http://127.0.0.1:9001" in loaded.forms["newsletter"].origins
     assert place_of_landing(configuration.load(demo.prepare(tmp_path / "usual"))).port == 8090
     with pytest.raises(ValueError, match="listens elsewhere"):
-        demo.prepare(tmp_path / "usual", 9000)
+        demo.planned(tmp_path / "usual", 9000)
 
 
 def test_the_next_steps_name_every_address_and_the_key(tmp_path: Path) -> None:

@@ -45,15 +45,22 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 
 
 def check_alone(
-    bundle: Path, keys: str, *held: str | bytes, witnesses: int | None = None
+    bundle: Path,
+    keys: str,
+    *held: str | bytes,
+    witnesses: int | None = None,
+    script: Path | None = None,
 ) -> tuple[int, str]:
-    """Check a bundle by the file at its top, in a process that has nothing else of ours."""
+    """Check a bundle by the file at its top, in a process that has nothing else of ours.
+
+    *script* is another bundle, whose file checks it.
+    """
     folder = bundle.with_suffix(".elsewhere")
     folder.mkdir(exist_ok=True)
-    with zipfile.ZipFile(bundle) as opened:
-        script = Path(opened.extract("verify_audit.py", folder))
+    with zipfile.ZipFile(script or bundle) as opened:
+        verifier = Path(opened.extract("verify_audit.py", folder))
     (folder / "KEYS.txt").write_text(f"# as the operator publishes it\n{keys}\n")
-    arguments = [str(script), str(bundle), "--keys", str(folder / "KEYS.txt")]
+    arguments = [str(verifier), str(bundle), "--keys", str(folder / "KEYS.txt")]
     for number, note in enumerate(held):
         (folder / f"kept{number}").write_bytes(note.encode() if isinstance(note, str) else note)
         arguments += ["--checkpoint", str(folder / f"kept{number}")]
