@@ -8,14 +8,14 @@ from time import perf_counter
 from typing import Final, TypeVar
 
 T = TypeVar("T")
-_TURN: Final = 0.001  # seconds; a request passes through the loop about five times
+_TURN: Final = 0.001  # seconds; a request passes through the loop several times
 
 
 async def in_turns(items: Iterable[T]) -> AsyncIterator[T]:
     """*items* in their order; a millisecond after the last turn, others have theirs first.
 
-    Whoever goes through them is in a transaction for as long as that takes all together: not for
-    work under a lock that requests wait for.
+    A transaction around it lasts as long as the turns of others do, too, and so does what waits
+    for its locks.
     """
     begun = perf_counter()
     for item in items:
