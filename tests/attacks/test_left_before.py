@@ -22,6 +22,7 @@ from gateway.flows.joining import intake, sign_up
 from gateway.flows.keeping.retention import RetentionRules
 from gateway.flows.leaving.ending import Withdrawal
 from gateway.flows.leaving.withdraw import Withdrawals
+from gateway.flows.opening import opened
 from gateway.flows.proving import verify
 from gateway.flows.rights import erasing, fresh_link
 from storage.clock import DatabaseClock
@@ -173,14 +174,13 @@ async def test_an_erasure_between_the_look_and_the_lock_is_seen(
     await app.subscribe()
     await app.sign_up(ADA, "updates")
     app.step(SECOND)
-    opening = intake._open
 
-    async def open_and_then_erase(*arguments: Any) -> Any:
-        monkeypatch.setattr(intake, "_open", opening)
+    async def open_after_an_erasure(*arguments: Any) -> Any:
+        monkeypatch.undo()
         await erased(app)
-        return await opening(*arguments)
+        return await opened(*arguments)
 
-    monkeypatch.setattr(intake, "_open", open_and_then_erase)
+    monkeypatch.setattr(intake, "opened", open_after_an_erasure)
 
     assert [await app.deliver() for _ in range(2)] == [[], []]
     assert await app.subject() is None
