@@ -10,7 +10,18 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import count, islice
 from typing import Any, Final
 
-from sqlalchemy import Column, Integer, MetaData, String, Table, insert, select, text, update
+from sqlalchemy import (
+    Column,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    TextualSelect,
+    insert,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit.tables import audit_pending
@@ -21,12 +32,22 @@ _MOST = 2**62  # no gateway comes so far
 _AT_ONCE = 100_000
 # As a number for each, it is looked up in the index; asked whether there is one, PostgreSQL may
 # read the whole table.
-_DRAWN = text("""
-    SELECT drawn.n, (SELECT count(*) FROM audit_pending WHERE audit_pending.n = drawn.n) AS taken
-    FROM (SELECT nextval('audit_pending_n_seq') AS n FROM generate_series(1, :wanted)) AS drawn
-""").columns(n=Integer, taken=Integer)
-# PostgreSQL's; for `together.Together`, which asks for these beside something else.
+_TAKEN = "(SELECT count(*) FROM audit_pending WHERE audit_pending.n = drawn.n) AS taken"
+_NUMBER = "SELECT nextval('audit_pending_n_seq') AS n"
+
+
+def _drawing(numbers: str) -> TextualSelect:
+    query = text(f"SELECT drawn.n, {_TAKEN} FROM ({numbers}) AS drawn")  # noqa: S608 ours
+    return query.columns(n=Integer, taken=Integer)
+
+
+_DRAWN = _drawing(f"{_NUMBER} FROM generate_series(1, :wanted)")
+# PostgreSQL would plan that anew each time, since it cannot know how many they are.
+_ONE = _drawing(_NUMBER)
+# PostgreSQL's; for `together.Together`, which asks for these beside something else: so many as
+# are *wanted*, and one.
 NEXT: Final = select(_DRAWN.subquery())
+NEXT_ONE: Final = select(_ONE.subquery())
 # Also behind what is there: whoever set the counter back would have every insert fail.
 _LAST = text("""
     SELECT max(
@@ -80,7 +101,12 @@ async def _from_the_sequence(connection: AsyncConnection, wanted: int) -> Sequen
     found: list[int] = []
     more = wanted
     while len(found) < wanted:
-        found += free(await straight.rows(connection, _DRAWN, {"wanted": more}))
+        drawn = await (
+            straight.rows(connection, _ONE)
+            if more == 1
+            else straight.rows(connection, _DRAWN, {"wanted": more})
+        )
+        found += free(drawn)
         more = min(more * 2, _AT_ONCE)
     return sorted(found)[:wanted]
 

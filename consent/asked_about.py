@@ -9,9 +9,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cache
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit import numbers
@@ -27,6 +27,7 @@ from storage.types import found_by
 # For so long an event may be written of what was read. Who was stopped longer reads again: it
 # would stand behind what happened after it, and pass for back-dated (`audit.times`).
 FRESH: Final = timedelta(seconds=30)
+_POSTGRESQL: Final = "postgresql"
 
 
 @dataclass(slots=True)
@@ -48,22 +49,28 @@ class AskedAbout:
 
 
 @cache
-def _asking(places: int | None, *, drawing: bool) -> Together:
+def _asking(places: int | None, dialect: str, drawn: Select[Any] | None) -> Together:
     index, subject, consent = tables.subject_index, tables.subject, tables.consent
     wanted = among_asked(index.c.hash, index.c.kid, places)
     # Rows that somebody planted are more than that only where the table has no primary key any
     # more. Whoever is found behind them is read by name.
     whose = select(index.c.subject).where(wanted).limit(MOST)
-    servers = {"now": SERVERS} if places is None else {}
-    drawn = {"drawn": numbers.NEXT} if drawing else {}
+    beside = {"now": SERVERS} if dialect == _POSTGRESQL else {}
+    if drawn is not None:
+        beside["drawn"] = drawn
     return Together(
         theirs=select(index).where(wanted),
         keys=lookup.KEYS,
         gates=select(subject).where(found_by(subject.c.id, whose)),
         consents=select(consent).where(found_by(consent.c.subject, whose)),
-        **servers,
-        **drawn,
+        **beside,
     )
+
+
+def _drawn(wanted: int) -> Select[Any] | None:
+    if not wanted:
+        return None
+    return numbers.NEXT_ONE if wanted == 1 else numbers.NEXT
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,16 +93,16 @@ class Asking:
 
         With PostgreSQL so many numbers are drawn for events that nothing is locked for.
         """
-        hashes = self.lookup.hashed(addresses)
+        hashes, dialect = self.lookup.hashed(addresses), connection.dialect.name
         about = AskedAbout(self.clock.wall())
-        for places, given in asked(connection.dialect.name, hashes):
-            drawing = places is None and draw > 0
-            numbered = {"wanted": draw} if drawing else {}
-            looked = await _asking(places, drawing=drawing).rows(connection, given | numbered)
+        for places, given in asked(dialect, hashes):
+            drawn = _drawn(draw) if dialect == _POSTGRESQL else None
+            asking = _asking(places, dialect, drawn)
+            looked = await asking.rows(connection, given | {"wanted": draw})
             about.found |= self.lookup.found(hashes, looked)
             about.gates |= gates.read(looked["gates"])
             about.consents |= self.consents.by_subject(looked["consents"])
-            servers = looked["now"][0][0] if places is None else None
+            servers = looked["now"][0][0] if "now" in looked else None
             about.at = self.clock.at(servers)
             about.until = None if servers is None else servers + FRESH
             about.drawn = numbers.free(looked.get("drawn", ()))

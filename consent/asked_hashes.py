@@ -1,4 +1,4 @@
-"""Hashes that a statement made once asks for: one value with PostgreSQL, one by one with SQLite."""
+"""Hashes that a statement made once asks for: a lone one, any number, or with SQLite one by one."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from sqlalchemy import Column, ColumnElement, Integer, and_, any_, bindparam
 from storage.types import HASHES, among_numbers, numbers
 
 _MOST: Final = 128  # of one statement, with SQLite
+_LONE: Final = 1
+_NONE: Final = (0, b"")  # found nowhere: keys are numbered from one
 
 # No more rows than that are ours: one for each hash, under the key that made it.
 MOST: Final = bindparam("most", type_=Integer())
@@ -27,8 +29,11 @@ class Asked(NamedTuple):
 def among_asked(column: Column[bytes], kid: Column[int], places: int | None) -> ColumnElement[bool]:
     """Whether *column* is among the hashes that the statement is given, and *kid* one of ours.
 
-    Under one hash somebody may plant rows of as many keys as there are numbers.
+    Under one hash somebody may plant rows of as many keys as there are numbers. A lone hash is
+    no array of one: PostgreSQL would plan the statement anew each time, for longer than it answers.
     """
+    if places == _LONE:
+        return and_(column == bindparam("hash", type_=column.type), kid == bindparam("kid"))
     ours = among_numbers(kid, numbers("kids"))
     if places is None:
         return and_(column == any_(bindparam("hashes", type_=HASHES)), ours)
@@ -43,14 +48,18 @@ def asked(dialect: str, hashes: Collection[tuple[int, bytes]]) -> Iterator[Asked
     of places, or there would be one for each number; what is left of them asks for one of the
     hashes again.
     """
+    if len(hashes) <= _LONE:
+        ((kid, one),) = hashes or [_NONE]
+        yield Asked(_LONE, {"hash": one, "kid": kid, "most": 1})
+        return
     kids = sorted({kid for kid, _ in hashes})
     these = [*{one for _, one in hashes}]
     if dialect == "postgresql":
         yield Asked(None, {"hashes": these, "kids": kids, "most": len(hashes)})
         return
-    for start in range(0, max(len(these), 1), _MOST):
-        some = these[start : start + _MOST] or [b""]
-        places = 1 << (len(some) - 1).bit_length()
+    for start in range(0, len(these), _MOST):
+        some = these[start : start + _MOST]
+        places = 1 << max((len(some) - 1).bit_length(), 1)
         some += some[-1:] * (places - len(some))
         given = {f"hash_{n}": one for n, one in enumerate(some)}
         yield Asked(places, given | {"kids": kids, "most": places})

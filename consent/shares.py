@@ -16,7 +16,7 @@ from consent import gates
 from consent.gates import Gate, subject
 from consent.model import SubjectState
 from storage import locks, straight
-from storage.types import among, texts
+from storage.types import ByNames, among, texts
 from storage.writing import While
 
 _LIVE = subject.c.state == literal_column(f"'{SubjectState.LIVE}'")
@@ -28,9 +28,11 @@ _SHARED = (
     .order_by(subject.c.id)
     .with_for_update(read=True, key_share=True)
 )
-_LIVING = select(subject.c.id).where(among(subject.c.id, texts("subjects")), _LIVE)
 _AGAIN = subject.alias()
-_STAYING = _LIVING.with_for_update(read=True, key_share=True, skip_locked=True)
+_STAYING = ByNames(
+    select(subject.c.id).where(_LIVE).with_for_update(read=True, key_share=True, skip_locked=True),
+    subject.c.id,
+)
 
 
 def while_live(subjects: Collection[str], until: datetime | None = None) -> While | None:
@@ -42,7 +44,7 @@ def while_live(subjects: Collection[str], until: datetime | None = None) -> Whil
     """
     wanted = [*set(subjects)]
     if wanted:
-        return While(_STAYING, {"subjects": wanted}, len(wanted), until)
+        return While(*_STAYING.of(wanted), len(wanted), until)
     return None if until is None else While(until=until)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -210,6 +210,24 @@ def among(
 def among_numbers(column: ColumnElement[int], values: BindParameter[Any]) -> ColumnElement[bool]:
     """`among` for numbers, which a statement that is made once takes as `numbers`."""
     return _Among(column, values)
+
+
+class ByNames:
+    """A query for the rows of some names, made once: it is one of a lone name, and one of any.
+
+    PostgreSQL takes what knows how long an array is for the better plan, and plans it anew each
+    time: for a lone name that takes longer than the answer.
+    """
+
+    def __init__(self, query: Select[Any], column: ColumnElement[str]) -> None:
+        self._of_one = query.where(column == bindparam("name", type_=column.type))
+        self._of_any = query.where(among(column, texts("names")))
+
+    def of(self, names: Sequence[object]) -> tuple[Select[Any], dict[str, Any]]:
+        """The statement, and what it is given."""
+        if len(names) == 1 and is_name(names[0]):
+            return self._of_one, {"name": names[0]}
+        return self._of_any, {"names": names}
 
 
 class _Found(_Member):

@@ -25,6 +25,9 @@ _Process = Callable[[Any], Any]
 class _Made(NamedTuple):
     statement: str
     processes: Sequence[_Process | None]  # of each column, how its type writes a value
+    # Of one row. As arrays of one, PostgreSQL would plan it anew each time, for longer than it
+    # takes to write it, and its driver would look at each value twice.
+    lone: bool
 
 
 async def insert_all(
@@ -41,7 +44,8 @@ async def insert_all(
     """
     if not rows:
         return 0
-    made = _inserted(table, tuple(rows[0]), straight.kind_of(connection.dialect), new_only)
+    dialect = straight.kind_of(connection.dialect)
+    made = _inserted(table, tuple(rows[0]), dialect, new_only, lone=len(rows) == 1)
     return await _execute(connection, made, [tuple(row.values()) for row in rows])
 
 
@@ -92,14 +96,16 @@ async def _insert_together(
     shapes = tuple((table, tuple(rows[0])) for table, rows in given)
     provided = provided or While()
     dialect = straight.kind_of(connection.dialect)
-    made = _inserted_together(shapes, provided.query, provided.until is not None, dialect)
+    lone = all(len(rows) == 1 for _, rows in given)
+    timed = provided.until is not None
+    made = _inserted_together(shapes, provided.query, timed, dialect, lone=lone)
     columns = [column for _, rows in given for column in zip(*map(_values, rows), strict=True)]
     asked: list[Any] = []
     if provided.query is not None:
         asked = [*_told(provided.query, dialect).arguments(provided.given), provided.count]
     if provided.until is not None:
         asked.append(provided.until)
-    written = (*asked, *_written(made, columns))
+    written = (*asked, *_given_to(made, columns))
     return await straight.run_text(connection, made.statement, written) > 0
 
 
@@ -126,7 +132,8 @@ async def update_all(
         keys = [column.name for column in table.primary_key]
         # Joined to two rows that name it, PostgreSQL would write either.
         last = {tuple(row[key] for key in keys): tuple(row.values()) for row in rows}
-        made = _updated(table, tuple(rows[0]), straight.kind_of(connection.dialect))
+        dialect = straight.kind_of(connection.dialect)
+        made = _updated(table, tuple(rows[0]), dialect, lone=len(last) == 1)
         await _execute(connection, made, [*last.values()])
 
 
@@ -144,7 +151,13 @@ async def _execute_arrays(
     connection: AsyncConnection, made: _Made, columns: Iterable[Sequence[Any]]
 ) -> int:
     """One array for each column: SQLite's driver goes through the rows in C, PostgreSQL's not."""
-    return await straight.run_text(connection, made.statement, tuple(_written(made, columns)))
+    return await straight.run_text(connection, made.statement, _given_to(made, columns))
+
+
+def _given_to(made: _Made, columns: Iterable[Sequence[Any]]) -> tuple[Any, ...]:
+    """What PostgreSQL's driver is given: an array for each column, or the values of a lone row."""
+    written = _written(made, columns)
+    return tuple(value for (value,) in written) if made.lone else tuple(written)
 
 
 def _written(made: _Made, columns: Iterable[Sequence[Any]]) -> Iterator[Sequence[Any]]:
@@ -158,6 +171,8 @@ def _inserted_together(
     query: Select[Any] | None,
     timed: bool,
     dialect: Dialect,
+    *,
+    lone: bool,
 ) -> _Made:
     """One insert, and the others beside it; foreign keys are looked at in the end."""
     beside: list[str] = []
@@ -177,57 +192,67 @@ def _inserted_together(
     where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
     statements: list[str] = []
     for table, names in shapes:
-        statements.append(_insert(table, names, dialect, first + len(processes)) + where)
+        place = first + len(processes)
+        statements.append(_insert(table, names, dialect, place, lone=lone) + where)
         processes += _processes(table, names, dialect)
     *others, last = statements
     beside += [f"part_{n} AS ({one})" for n, one in enumerate(others)]
     head = f"WITH {', '.join(beside)} " if beside else ""
-    return _Made(head + last, processes)
+    return _Made(head + last, processes, lone)
 
 
-def _insert(table: Table, names: tuple[str, ...], dialect: Dialect, first: int = 1) -> str:
+def _insert(
+    table: Table, names: tuple[str, ...], dialect: Dialect, first: int = 1, *, lone: bool
+) -> str:
     quote = dialect.identifier_preparer
     named = ", ".join(quote.format_column(table.c[name]) for name in names)
     head = f"INSERT INTO {quote.format_table(table)} ({named})"
     if dialect.name != "postgresql":
         return f"{head} VALUES ({', '.join('?' for _ in names)})"
-    return f"{head} SELECT * FROM {_given(table, names, dialect, first)}"  # noqa: S608 our names
+    given = _given(table, names, dialect, first, lone=lone)
+    return f"{head} SELECT * FROM {given} AS given"  # noqa: S608 our names
 
 
 @cache
-def _inserted(table: Table, names: tuple[str, ...], dialect: Dialect, new_only: bool) -> _Made:
-    statement = _insert(table, names, dialect)
+def _inserted(
+    table: Table, names: tuple[str, ...], dialect: Dialect, new_only: bool, *, lone: bool
+) -> _Made:
+    statement = _insert(table, names, dialect, lone=lone)
     if new_only:
         statement += " ON CONFLICT DO NOTHING"
-    return _Made(statement, _processes(table, names, dialect))
+    return _Made(statement, _processes(table, names, dialect), lone)
 
 
 @cache
-def _updated(table: Table, names: tuple[str, ...], dialect: Dialect) -> _Made:
+def _updated(table: Table, names: tuple[str, ...], dialect: Dialect, *, lone: bool) -> _Made:
     """Joined to the arrays, PostgreSQL finds all rows at once, whatever it takes the table for."""
     quote = dialect.identifier_preparer
     keys = {column.name for column in table.primary_key}
-    arrays = dialect.name == "postgresql"
+    joined = dialect.name == "postgresql"
     values = {
-        name: f"given.{quote.quote(name)}" if arrays else f"?{n}" for n, name in enumerate(names, 1)
+        name: f"given.{quote.quote(name)}" if joined else f"?{n}" for n, name in enumerate(names, 1)
     }
     these = quote.format_table(table)
     changed = ", ".join(f"{quote.quote(n)} = {v}" for n, v in values.items() if n not in keys)
     found = " AND ".join(f"{these}.{quote.quote(n)} = {v}" for n, v in values.items() if n in keys)
     beside = ""
-    if arrays:
+    if joined:
         columns = ", ".join(map(quote.quote, names))
-        beside = f" FROM {_given(table, names, dialect)} AS given ({columns})"
+        beside = f" FROM {_given(table, names, dialect, lone=lone)} AS given ({columns})"
     statement = f"UPDATE {these} SET {changed}{beside} WHERE {found}"  # noqa: S608 our names
-    return _Made(statement, _processes(table, names, dialect))
+    return _Made(statement, _processes(table, names, dialect), lone)
 
 
-def _given(table: Table, names: Iterable[str], dialect: Dialect, first: int = 1) -> str:
-    arrays = ", ".join(
-        f"CAST(${n} AS {_element(table.c[name].type, dialect)}[])"
+def _given(
+    table: Table, names: Iterable[str], dialect: Dialect, first: int = 1, *, lone: bool
+) -> str:
+    """What PostgreSQL is given, as a table: an array for each column, or the values of one row."""
+    many = "" if lone else "[]"
+    places = ", ".join(
+        f"CAST(${n} AS {_element(table.c[name].type, dialect)}{many})"
         for n, name in enumerate(names, first)
     )
-    return f"unnest({arrays})"
+    return f"(VALUES ({places}))" if lone else f"unnest({places})"
 
 
 def _processes(table: Table, names: Iterable[str], dialect: Dialect) -> list[_Process | None]:

@@ -25,7 +25,7 @@ from storage.locks import in_order
 from storage.secret import Secret
 from storage.sound import tuples
 from storage.turns import in_turns
-from storage.types import among, texts, upsert
+from storage.types import ByNames, among, upsert
 from storage.writing import insert_all
 
 SWEEP_AFTER = timedelta(days=1)
@@ -34,7 +34,7 @@ _COMPARTMENTS = frozenset(map(str, Compartment))  # anything else in the ledger 
 _FRESH = 60.0  # seconds that an unwrapped key is kept
 _KEPT = 20_000  # people whose keys are kept
 _BATCH = 5_000  # values in one IN
-_DEKS = select(tables.dek).where(among(tables.dek.c.subject, texts("subjects")))
+_DEKS = ByNames(select(tables.dek), tables.dek.c.subject)
 
 _Keys = Mapping[str, Secret | Broken]
 T = TypeVar("T")
@@ -192,7 +192,7 @@ class DataKeys:
         found: dict[str, dict[str, Secret | Broken]] = {}
         async with self._database.read() as connection:
             for batch in _batches(subjects) if subjects else ([],):
-                found_rows = await straight.rows(connection, _DEKS, {"subjects": batch})
+                found_rows = await straight.rows(connection, *_DEKS.of(batch))
                 rows = [*tuples(found_rows, tables.dek)]
                 keys = [self._unwrap(row) for row in rows]
                 await self._require(connection, {k.epoch for k in keys if isinstance(k, Broken)})

@@ -71,7 +71,7 @@ def test_a_path_that_cannot_be_opened_is_named_with_what_to_do(
     refused = run(*command, str(file / "in it"))
 
     assert (refused.status, refused.out) == (1, "")
-    (said,) = refused.err.splitlines()
+    *_, said = refused.err.splitlines()  # the demo may have told that its ports are taken
     assert f"{file / 'in it'} cannot be " in said
     assert way_out in said
 
