@@ -155,17 +155,24 @@ class AddressMails:
             if not await try_alone(connection, "intake"):
                 raise Busy
             there = await intakes.lock(connection, [intake.id for intake in waiting])
-            asked = [said[one.id] for one in waiting if one.id in there and one.id in said]
-            held = await gates.lock(connection, {one.subject for one in asked})
+            rows = [one for one in waiting if one.id in there and one.id in said]
+            asked = [said[one.id] for one in rows]
+            to = {one.id: said[one.id].email for one in rows}
+            owners = await parts.lookup.find(connection, {one.canonical for one in to.values()})
+            # Also of whose mailbox it is: they hold theirs while they leave.
+            theirs = {one.subject for one in (*asked, *owners.values())}
+            held = await gates.lock(connection, theirs)
             now = await parts.clock.now(connection)
+            still = await fresh_link.standing(connection, parts.marks, parts.lookup, rows, to, now)
             consents = await parts.consents.of_subjects(connection, held)
             askings = [Asking(one.email, one.network) for one in asked]
             limits = await AskingLimits.read(connection, keys, askings, now)
-            for one, asking in zip(asked, askings, strict=True):
+            for intake, one, asking in zip(rows, asked, askings, strict=True):
                 gate = held.get(one.subject)
                 if gates.usable(gate, vault, Compartment.PROFILE):
                     about = About(gate, vault, consents.get(gate.subject, []))
-                    await self._write(connection, about, limits, asking, now)
+                    left = intake.id not in still
+                    await self._write(connection, about, limits, asking, now, left=left)
             await limits.store(connection, now)
             await intakes.remove(connection, [intake.id for intake in waiting])
         return len(waiting)
@@ -177,6 +184,8 @@ class AddressMails:
         limits: AskingLimits,
         asking: Asking,
         now: datetime,
+        *,
+        left: bool,
     ) -> None:
         parts, subject = self.parts, about.gate.subject
         before = on_file(about.gate, about.vault)
@@ -189,7 +198,9 @@ class AddressMails:
         await address_links.end(connection, parts.rows, subject, now, kinds=newer)
         mails = [told(parts.config, about, before, now)]
         due_at = await limits.allow_address(connection, asking, now)
-        if due_at is not None:
+        # Whose mailbox it is may have left since. The one on file is told all the same, and the
+        # domain's turn taken: else whoever asks could tell.
+        if due_at is not None and not left:
             keys = parts.keyring.suppression
             stop, row = service_mails.new(keys, Kind.ADDRESS, subject, asking.email)
             await service_mails.add(connection, [row], now)

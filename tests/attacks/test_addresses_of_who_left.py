@@ -1,0 +1,75 @@
+"""Somebody asks for a mailbox whose owner leaves before the request has its turn: it has ended."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+
+import pytest
+
+from tests.attacks.test_left_before import erased, passed_on
+from tests.http.test_people_rights import Visit, visit
+from tests.support.addresses import ask, delivered
+from tests.support.apps import ADA, App
+
+BOB = "bob@example.org"
+SECOND = timedelta(seconds=1)
+Leave = Callable[[App], Awaitable[None]]
+
+
+@pytest.fixture
+async def me(app: App) -> Visit:
+    """Ada, who is about to ask for Bob's mailbox."""
+    await app.texts("newsletter", "updates")
+    await app.subscribe()
+    return await visit(app)
+
+
+async def by_erasure(app: App) -> None:
+    await erased(app, BOB)
+
+
+async def by_objection(app: App) -> None:
+    await passed_on(app, BOB, all=True, kind="object")
+
+
+async def by_withdrawal(app: App) -> None:
+    await passed_on(app, BOB, all=True)
+
+
+async def mailboxes(app: App) -> list[str]:
+    return [one.to for one in await delivered(app)]
+
+
+@pytest.mark.parametrize("leave", [by_erasure, by_objection, by_withdrawal])
+async def test_who_left_is_not_asked_by_what_was_acknowledged_before(
+    me: Visit, leave: Leave
+) -> None:
+    """Their address would be kept again, and they be mailed, after the answer that they left."""
+    await me.app.subscribe(BOB)
+    await ask(me, BOB)
+
+    await leave(me.app)
+
+    # Who asks is told as ever: they must not learn who left.
+    assert await mailboxes(me.app) == [ADA]
+
+
+@pytest.mark.parametrize("leave", [by_objection, by_withdrawal])
+async def test_nor_is_whoever_nobody_knows(me: Visit, leave: Leave) -> None:
+    await ask(me, BOB)
+
+    await leave(me.app)
+
+    assert await mailboxes(me.app) == [ADA]
+
+
+async def test_who_left_before_it_was_asked_may_be_asked(me: Visit) -> None:
+    """They may be the same person, who comes back."""
+    await me.app.subscribe(BOB)
+    await by_erasure(me.app)
+    me.app.step(SECOND)
+
+    await ask(me, BOB)
+
+    assert await mailboxes(me.app) == [ADA, BOB]
