@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, insert, or_, select, update
+from sqlalchemy import and_, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit.entry import Opener, Sealer
@@ -126,6 +126,15 @@ async def find(connection: AsyncConnection, keys: RowKeys, token_hash: bytes) ->
 async def spend(connection: AsyncConnection, one: AddressLink, now: datetime) -> None:
     """Use up a link, under the gate of whose it is."""
     await connection.execute(update(link).where(link.c.id == one.id).values(spent_at=now))
+
+
+async def asking_since(connection: AsyncConnection, now: datetime) -> datetime | None:
+    """When the oldest link was made that asks a mailbox and may still be pressed there."""
+    asks = and_(link.c.kind == Towards.NEW, link.c.spent_at.is_(None), link.c.expires_at > now)
+    oldest: datetime | None = await connection.scalar(
+        select(func.min(link.c.created_at)).where(asks)
+    )
+    return oldest
 
 
 async def end(

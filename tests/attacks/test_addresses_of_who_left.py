@@ -7,6 +7,8 @@ from datetime import timedelta
 
 import pytest
 
+from consent.marks import GRACE
+from gateway.flows.keeping.retention import RetentionRules
 from tests.attacks.test_left_before import erased, passed_on
 from tests.http.test_people_rights import Visit, visit
 from tests.support.addresses import ask, delivered
@@ -73,3 +75,25 @@ async def test_who_left_before_it_was_asked_may_be_asked(me: Visit) -> None:
     await ask(me, BOB)
 
     assert await mailboxes(me.app) == [ADA, BOB]
+
+
+@pytest.mark.parametrize("leave", [by_erasure, by_objection, by_withdrawal])
+async def test_nor_by_a_mail_that_was_queued_before(me: Visit, leave: Leave) -> None:
+    await me.app.subscribe(BOB)
+    await ask(me, BOB)
+    assert [one.to for one in await me.app.deliver()] == [ADA]
+
+    await leave(me.app)
+
+    assert await mailboxes(me.app) == []
+
+
+async def test_nor_by_one_that_waited_for_longer_than_marks_are_kept(me: Visit) -> None:
+    await ask(me, BOB)
+    assert [one.to for one in await me.app.deliver()] == [ADA]
+    await by_withdrawal(me.app)
+    me.app.step(GRACE + SECOND)
+
+    assert await RetentionRules(me.app.parts).marks() == 0
+
+    assert await mailboxes(me.app) == []

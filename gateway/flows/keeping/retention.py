@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit.trail import Told
 from consent import (
+    address_links,
     erasures,
     external_ids,
     feed,
@@ -362,7 +363,9 @@ class RetentionRules:
             # Before those that wait are read: what is not committed yet was received before that.
             open_since = await oldest_open(connection)
             received = await intakes.oldest_received(connection)
-            oldest = min((one for one in (open_since, received) if one is not None), default=None)
+            asking = await address_links.asking_since(connection, now)
+            waiting = (open_since, received, asking)
+            oldest = min((one for one in waiting if one is not None), default=None)
             return await parts.marks.drop(connection, oldest, now, _AT_ONCE)
 
 

@@ -160,7 +160,7 @@ class AddressMails:
             to = {one.id: said[one.id].email for one in rows}
             owners = await parts.lookup.find(connection, {one.canonical for one in to.values()})
             # Also of whose mailbox it is: they hold theirs while they leave.
-            theirs = {one.subject for one in (*asked, *owners.values())}
+            theirs = {one.subject for one in asked} | {one.subject for one in owners.values()}
             held = await gates.lock(connection, theirs)
             now = await parts.clock.now(connection)
             still = await fresh_link.standing(connection, parts.marks, parts.lookup, rows, to, now)

@@ -48,6 +48,7 @@ from delivery.permits import Counted, Permit
 from delivery.sharing import Due, in_turn
 from gateway.config.config import Config
 from gateway.flows.sending import bad_messages, earlier, ends, grounds, occasion, pacing, shared
+from gateway.flows.sending.left_since import without_left
 from gateway.flows.sending.letters import Letter, Sealed
 from gateway.flows.sending.occasion import (
     Occasion,
@@ -103,7 +104,9 @@ async def claim(
             known = await _read(connection, parts.clock, parts.consents, parts.config, found, vault)
             campaigns = {one.campaign for one in found.messages if one.campaign is not None}
             still = await stopped(connection, parts.rows, parts.log.macs, campaigns)
-            known = replace(known, shared=said, stopped=still)
+            asking = (known.addresses, vault, known.now)
+            stand = await without_left(connection, parts.marks, parts.lookup, *asking)
+            known = replace(known, shared=said, stopped=still, addresses=stand)
             kept = await throttle.keep(
                 connection, found.gates, vault, _decide(known), left.wanted, known.now
             )
