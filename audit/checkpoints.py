@@ -53,6 +53,8 @@ class Verifier:
         self._keys = {_key_id(self.name, raw): _public(raw) for raw in self._raw}
         self._followed: dict[bytes, int] = {} if followed is None else followed
         self._successors: dict[int, Verifier] = {}
+        # Several times a second the same note is read from as many places.
+        self._last: tuple[str, tuple[str, bytes]] | None = None
 
     def of(self, generation: int) -> Verifier:
         """The same keys for a successor of this log; of the first it is itself."""
@@ -115,6 +117,12 @@ class Verifier:
         return checkpoint
 
     def _opened(self, note: str) -> tuple[str, bytes]:
+        last = self._last
+        if last is None or last[0] != note:  # keys are only added: what one of them signed it did
+            last = self._last = (note, self._signed(note))
+        return last[1]
+
+    def _signed(self, note: str) -> tuple[str, bytes]:
         text, signatures = _parts(note)
         named = [(s[:4], s[4:]) for name, s in signatures if name == self.name]
         ours = [(self._keys[key_id], s) for key_id, s in named if key_id in self._keys]

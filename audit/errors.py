@@ -14,6 +14,8 @@ AuditError
 └── GuardError      the last published checkpoint and the log do not belong together
     ├── GuardMissing    no guard beside the log
     ├── GuardAhead      the guard knows more entries than the log holds: a restored or cut log
+    │   ├── LogClosed   this process began before the log was closed, and its successor opened
+    │   └── SuccessorUnknown  the guard tells of a successor, and the data do not (yet)
     ├── GuardBehind     the log knows a younger checkpoint: a restored guard
     ├── AllOlder        both stand before what this machine saw published: put back together
     └── GuardConflict   the log does not continue what was published, or the guard was forged
@@ -141,6 +143,28 @@ class GuardAhead(GuardError):
     todo = (
         "Put back a data database that holds them: the newest backup, or the one that was"
         " replaced. Where there is none, `gateway restore` brings in order what there is."
+    )
+
+
+class LogClosed(GuardAhead):
+    """The log that this process works with was closed below it; the data know the successor."""
+
+    what = "the audit log was closed while this process ran, and goes on in its successor"
+    todo = (
+        "Start it again, and whatever else ran meanwhile: it goes on with the successor, and works"
+        " off what was accepted."
+    )
+
+
+class SuccessorUnknown(GuardAhead):
+    """Who closed the log is at it still, or was ended; or the data are from before that."""
+
+    what = "the guard tells of a successor of the audit log that the data do not know"
+    todo = (
+        "Where somebody closes the log just now, start again once that is done; where it broke"
+        " off, run the same command again (`gateway restore`, `gateway audit recover`). Else the"
+        " data are an older backup: put back the newest one, or let `gateway restore` bring in"
+        " order what there is."
     )
 
 

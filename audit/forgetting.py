@@ -28,6 +28,7 @@ from audit.log import LetGo, Log
 from audit.rowmac import LOGGED, STAGED
 from audit.tables import audit_entry, audit_item, audit_payload, audit_pending
 from audit.trail import Opening, open_one
+from storage import paging
 from storage.locks import in_order
 from storage.sound import sound
 from storage.types import NO_MOMENT, among
@@ -112,7 +113,8 @@ async def over(
     """
     index = audit_entry.c.leaf_index
     query = select(*LOGGED).where(audit_entry.c.kind.in_(kinds), index > after, sound(audit_entry))
-    rows = (await connection.execute(query.order_by(index).limit(limit))).all()
+    query = query.order_by(index).limit(limit + 1)
+    rows, last = paging.cut((await connection.execute(query)).all(), limit)
     found: dict[bytes, Kind] = {}
     through = after
     for row in rows:
@@ -123,7 +125,7 @@ async def over(
             return Stretch(found, through, None)
         found[said.entry.eid] = said.entry.kind
         through = said.place
-    return Stretch(found, through, rows[-1].leaf_index if len(rows) == limit else None)
+    return Stretch(found, through, None if last is None else last.leaf_index)
 
 
 async def vouched(

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from sqlalchemy import bindparam, exists, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from audit import checkpoints, nodes, published, succession, tree
+from audit import checkpoints, nodes, published, succession, successor, tree
 from audit.checkpoints import Checkpoint, Verifier
 from audit.entry import parse
 from audit.errors import (
@@ -25,11 +25,13 @@ from audit.errors import (
     GuardConflict,
     GuardMissing,
     KeyUnknown,
+    LogClosed,
     LogDamaged,
     LogForged,
     LogMissing,
     NoteError,
     SignerUnknown,
+    SuccessorUnknown,
 )
 from audit.kinds import Kind
 from audit.log import Log
@@ -237,6 +239,9 @@ class Publisher:
             del notes[next_one]  # somebody wrote it: it says nothing
         if self.log.origin not in notes or next_one in notes:
             async with data.read() as connection:
+                keys = self.log.macs.keys
+                if await successor.current(connection, keys, self.verifier) > self.log.generation:
+                    raise LogClosed(0, None)
                 try:
                     size = await self.log.size(connection)
                 except LogMissing:
@@ -245,7 +250,7 @@ class Publisher:
                     size = 0
             # Where it tells of a successor that the data do not know, they are a restored backup,
             # or whoever closed our log was not done: nobody may go on with it.
-            raise GuardAhead(size, None) if next_one in notes else GuardMissing(size, None)
+            raise (SuccessorUnknown if next_one in notes else GuardMissing)(size, None)
         return notes[self.log.origin]
 
     def _tells_of_next(self, note: str) -> bool:

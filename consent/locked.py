@@ -16,6 +16,7 @@ from audit.entry import Opener
 from audit.kinds import Kind
 from consent import gates, tables
 from consent.model import SubjectState
+from storage import paging
 
 _NAMING = frozenset({Kind.CONSENT_REQUESTED, Kind.SUBJECT_RECTIFIED})  # events that say an address
 
@@ -30,11 +31,15 @@ async def count(connection: AsyncConnection) -> int:
 
 async def sealed_after(
     connection: AsyncConnection, after: str | None, limit: int
-) -> tuple[list[str], list[Any]]:
-    """The next of them by id, and the sealed events that say an address, for `whose`."""
-    page = await gates.in_state(connection, SubjectState.ERASED, after, limit)
-    people = [gate.subject for gate in page]
-    return people, await trail.sealed_of(connection, people, _NAMING)
+) -> tuple[list[str], list[Any], str | None]:
+    """The next of them by id, the sealed events that say an address, for `whose`; and the last.
+
+    None for that one where nobody follows.
+    """
+    found = await gates.in_state(connection, SubjectState.ERASED, after, limit + 1)
+    page, last = paging.cut([gate.subject for gate in found], limit)
+    people = list(page)
+    return people, await trail.sealed_of(connection, people, _NAMING), last
 
 
 def whose(rows: Iterable[Any], canonical: str, opener: Opener) -> Collection[str]:

@@ -53,9 +53,9 @@ class Reindex:
 
         As a gateway wrote it: no other row gets an honest one beside it. None: the last page.
         """
-        page = paging.page(select(index), (index.c.hash, index.c.kid), after, limit)
-        rows = (await connection.execute(page)).all()
-        last = (rows[-1].hash, rows[-1].kid) if len(rows) == limit else None
+        page = paging.page(select(index), (index.c.hash, index.c.kid), after, limit + 1)
+        rows, behind = paging.cut((await connection.execute(page)).all(), limit)
+        last = None if behind is None else (behind.hash, behind.kid)
         ours = {
             row.subject: row.hash
             for row in rows
@@ -126,8 +126,9 @@ class Reindex:
         for the place of the last page.
         """
         key = (index.c.hash, index.c.kid)
-        rows = (await connection.execute(paging.page(select(*key), key, after, limit))).all()
-        last = (rows[-1].hash, rows[-1].kid) if len(rows) == limit else None
+        page = paging.page(select(*key), key, after, limit + 1)
+        rows, behind = paging.cut((await connection.execute(page)).all(), limit)
+        last = None if behind is None else (behind.hash, behind.kid)
         theirs = [row.hash for row in rows if row.kid == old]
         if old in self._set.live or not theirs:
             return last, 0

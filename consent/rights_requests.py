@@ -12,7 +12,18 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, insert, literal_column, not_, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    and_,
+    func,
+    insert,
+    literal_column,
+    not_,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit.entry import Opener, Sealer
@@ -81,10 +92,9 @@ async def page(
     query = select(rights_request)
     if progress is not None:
         query = query.where(rights_request.c.state == progress)
-    query = paging.by_name(query, rights_request.c.id, after, limit)
-    rows = (await connection.execute(query)).all()
-    found = [one for row in rows if (one := _read(keys, row)) is not None]
-    return found, rows[-1].id if len(rows) == limit else None
+    query = paging.by_name(query, rights_request.c.id, after, limit + 1)
+    found, last = await _cut(connection, keys, query, limit)
+    return found, None if last is None else last.id
 
 
 async def due_page(
@@ -92,10 +102,9 @@ async def due_page(
 ) -> tuple[list[RightsRequest], Place | None]:
     """The next that wait, in the order in which they are due, and where the page ends."""
     key = (rights_request.c.due_at, rights_request.c.id)
-    query = paging.page(select(rights_request).where(_WAITS), key, after, limit)
-    rows = (await connection.execute(query)).all()
-    found = [one for row in rows if (one := _read(keys, row)) is not None]
-    return found, (rows[-1].due_at, rows[-1].id) if len(rows) == limit else None
+    query = paging.page(select(rights_request).where(_WAITS), key, after, limit + 1)
+    found, last = await _cut(connection, keys, query, limit)
+    return found, None if last is None else (last.due_at, last.id)
 
 
 async def decided_page(
@@ -104,9 +113,16 @@ async def decided_page(
     """The next that are decided or ended, the last recorded first, and where the page ends."""
     key = rights_request.c.id
     query = paging.between(select(rights_request).where(not_(_WAITS)), key, _FIRST, before or _LAST)
-    rows = (await connection.execute(query.order_by(key.desc()).limit(limit))).all()
-    found = [one for row in rows if (one := _read(keys, row)) is not None]
-    return found, rows[-1].id if len(rows) == limit else None
+    query = query.order_by(key.desc()).limit(limit + 1)
+    found, last = await _cut(connection, keys, query, limit)
+    return found, None if last is None else last.id
+
+
+async def _cut(
+    connection: AsyncConnection, keys: RowKeys, query: Select[Any], limit: int
+) -> tuple[list[RightsRequest], Any | None]:
+    rows, last = paging.cut((await connection.execute(query)).all(), limit)
+    return [one for row in rows if (one := _read(keys, row)) is not None], last
 
 
 async def waiting_of(

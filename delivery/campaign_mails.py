@@ -97,6 +97,13 @@ async def paused(connection: AsyncConnection, name: str, limit: int) -> list[str
     return list((await connection.execute(query)).scalars())
 
 
+async def any_paused(connection: AsyncConnection, name: str) -> bool:
+    """Whether `lock_paused` would find any; nothing is locked."""
+    query = select(_table.c.id).where(_open(name), _table.c.status == Status.PAUSED)
+    query = query.where(fits(_table.c.id)).limit(1)
+    return (await connection.execute(query)).first() is not None
+
+
 async def lock_paused(
     connection: AsyncConnection, keys: RowKeys, name: str, limit: int
 ) -> list[Message]:

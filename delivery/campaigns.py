@@ -172,12 +172,12 @@ async def listed(
 
     That is one of *whose*, too: the id of another's says that there is one, and since when.
     """
-    query = paging.by_name(select(campaign), campaign.c.id, after, limit)
+    query = paging.by_name(select(campaign), campaign.c.id, after, limit + 1)
     for column, names in ((campaign.c.sender, whose.senders), (campaign.c.purpose, whose.purposes)):
         query = query.where(among(column, names)) if names else query
-    rows = (await connection.execute(query)).all()
-    more = rows[-1].id if len(rows) == limit else None
-    return [one for row in rows if (one := _ours(keys, row)) is not None], more
+    rows, last = paging.cut((await connection.execute(query)).all(), limit)
+    found = [one for row in rows if (one := _ours(keys, row)) is not None]
+    return found, None if last is None else last.id
 
 
 async def every(connection: AsyncConnection, keys: RowKeys) -> dict[str, Campaign]:

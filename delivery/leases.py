@@ -136,7 +136,17 @@ def _is_abandoned(now: datetime) -> ColumnElement[bool]:
     return and_(outbox.c.status == Status.SENDING, ~alive)
 
 
+async def any_dead(connection: AsyncConnection, now: datetime) -> bool:
+    """Whether `forget_dead` would remove anybody; nothing is locked."""
+    return (
+        await connection.execute(select(worker.c.id).where(_is_dead(now)).limit(1))
+    ).first() is not None
+
+
 async def forget_dead(connection: AsyncConnection, now: datetime) -> None:
     """Remove workers whose lease ran out and who hold nothing."""
-    holding = exists().where(outbox.c.owner == worker.c.id)
-    await delete_free(connection, worker, and_(worker.c.lease_until <= now, ~holding))
+    await delete_free(connection, worker, _is_dead(now))
+
+
+def _is_dead(now: datetime) -> ColumnElement[bool]:
+    return and_(worker.c.lease_until <= now, ~exists().where(outbox.c.owner == worker.c.id))

@@ -55,9 +55,10 @@ async def page(
 ) -> tuple[Sequence[Message], str | None]:
     """The next of them, and before which message the page after begins; None: there is none.
 
-    A page may have fewer, or none, and others follow all the same.
+    Where a look ends among what others handed in, a page may have fewer, or none, and nobody
+    knows yet whether more follow.
     """
-    found: list[Message] = []
+    found: list[Message] = []  # with the one more that says whether others follow
     before = asked.before
     for _ in range(_LOOKED_AT // _AT_ONCE):
         rows = [message_of(row) for row in await connection.execute(_before(asked, before))]
@@ -65,8 +66,8 @@ async def page(
             before = message.id
             if asked.covers(message):
                 found.append(message)
-            if len(found) == limit:
-                return found, before
+            if len(found) > limit:
+                return found[:limit], found[limit - 1].id
         if len(rows) < _AT_ONCE:
             return found, None
     return found, before

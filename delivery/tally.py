@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import secrets
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence, Sized
 from dataclasses import dataclass
 
 from sqlalchemy import delete, func, insert, select
@@ -104,6 +104,18 @@ async def open_of(
     return found
 
 
+async def is_loose(connection: AsyncConnection, campaign: str) -> bool:
+    """Whether `fold` would put any together, if nobody holds them."""
+    row = counted.c
+    query = select(row.status, row.reason).where(row.campaign == campaign).limit(_FOLDED)
+    rows = [tuple(one) for one in await connection.execute(query)]
+    return _is_loose(rows, set(rows))
+
+
+def _is_loose(rows: Sized, totals: Sized) -> bool:
+    return len(rows) > 2 * len(totals)
+
+
 async def fold(connection: AsyncConnection, campaign: str) -> None:
     """Put rows of a campaign together; what another process holds is left for the next time."""
     query = select(counted).where(counted.c.campaign == campaign).limit(_FOLDED)
@@ -115,7 +127,7 @@ async def fold(connection: AsyncConnection, campaign: str) -> None:
     totals: Counts = Counter()
     for _, _, status, reason, number in rows:
         totals[campaign, status, reason] += number
-    if len(rows) > 2 * len(totals):
+    if _is_loose(rows, totals):
         names = [name for name, *_ in rows]
         await connection.execute(delete(counted).where(among(counted.c.id, names)))
         await add(connection, totals)

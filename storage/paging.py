@@ -37,6 +37,14 @@ def by_name(query: Select[Any], column: Column[str], after: str | None, limit: i
     return page(query, (column,), None if after is None else (after,), limit)
 
 
+def cut(rows: Sequence[T], limit: int) -> tuple[Sequence[T], T | None]:
+    """A page of *rows*, of which one more than *limit* was asked for; and its last one.
+
+    None for that where nothing follows: who goes on behind it never meets an empty page.
+    """
+    return (rows[:limit], rows[limit - 1]) if len(rows) > limit else (rows, None)
+
+
 def between(query: Select[Any], column: Column[str], begin: str, end: str) -> Select[Any]:
     """Those of *query* whose names lie from *begin* up to, not including, *end*."""
     return query.where(fits(column), column >= begin, column < end)

@@ -19,7 +19,8 @@ from storage.locks import delete_free
 from storage.sound import sound
 from storage.types import upsert
 
-SILENT_FOR = timedelta(minutes=1)  # a process reports every few seconds
+SILENT_FOR = timedelta(minutes=1)
+_SAID_FOR = SILENT_FOR / 3  # two more reports of it may fail before it passes for gone
 _FORGOTTEN_AFTER = timedelta(days=1)
 
 KEK = "kek"  # beside the kinds of the sets
@@ -52,16 +53,30 @@ class Node:
         return str(key) not in self.holds
 
 
+async def is_said(
+    connection: AsyncConnection, id_: str, holds: Iterable[Held], now: datetime
+) -> bool:
+    """Whether the last report of this process will do: of these keys, and lately."""
+    row = node.c
+    lately = row.seen_at.between(now - _SAID_FOR, now)
+    said = select(row.id).where(row.id == id_, row.holds == _told(holds), lately)
+    return (await connection.execute(said)).first() is not None
+
+
 async def report(
     connection: AsyncConnection, id_: str, name: str, holds: Iterable[Held], now: datetime
 ) -> None:
     """Say that this process runs and what it holds; forget those that are long gone."""
-    row = {"id": id_, "name": name, "holds": " ".join(sorted(map(str, holds))), "seen_at": now}
+    row = {"id": id_, "name": name, "holds": _told(holds), "seen_at": now}
     statement = upsert(connection, node).values(row)
     statement = statement.on_conflict_do_update(index_elements=["id"], set_=row)
     await connection.execute(statement)
     ahead = node.c.seen_at > now + _FORGOTTEN_AFTER  # it would never be long ago
     await delete_free(connection, node, or_(node.c.seen_at < now - _FORGOTTEN_AFTER, ahead))
+
+
+def _told(holds: Iterable[Held]) -> str:
+    return " ".join(sorted(map(str, holds)))
 
 
 async def running(connection: AsyncConnection, now: datetime) -> list[Node]:

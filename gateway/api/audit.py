@@ -107,7 +107,7 @@ async def get_events(request: web.Request) -> web.StreamResponse:
         raise Invalid.at("/kind", "is not a kind of event")
     kind = Kind(query.kind) if query.kind else None
     wanted = EventsWanted(kind, query.since, query.until, query.after, query.limit)
-    found = await audit_log.events(parts.data, parts.log, wanted)
+    found, last = await audit_log.events(parts.data, parts.log, wanted)
     events = [
         AuditEvent(
             event_id=named("evt", logged.entry.eid),
@@ -118,8 +118,7 @@ async def get_events(request: web.Request) -> web.StreamResponse:
         )
         for logged in found
     ]
-    more = len(events) == query.limit
-    return answer(AuditEvents(events=events, next=str(found[-1].place) if more else None))
+    return answer(AuditEvents(events=events, next=None if last is None else str(last.place)))
 
 
 @endpoint(

@@ -89,9 +89,10 @@ async def log_page(
 ) -> web.Response:
     """A day; *typed*: what was to be taken out, and *problem* why it was not."""
     parts, locale = request.app[PARTS], pages.locale_of(request)
+    stores = (parts.data, parts.log)
     today = parts.clock.wall().date()
     wanted = query.wanted(today)
-    found = [] if wanted is None else await audit_log.events(parts.data, parts.log, wanted)
+    found, last = ([], None) if wanted is None else await audit_log.events(*stores, wanted)
     day = today if wanted is None or wanted.since is None else wanted.since.date()
     said = typed or {}
     return pages.response(
@@ -107,7 +108,7 @@ async def log_page(
         kind=query.kind,
         kinds=_kinds(locale),
         events=[_line(one, locale) for one in found],
-        further=found[-1].place if len(found) == AT_ONCE else None,
+        further=None if last is None else last.place,
         unknown=wanted is None,
         checked=await _checked(request, locale),
         may_export=operator.role in READERS,

@@ -110,7 +110,7 @@ async def show_sent(request: web.Request, operator: Operator) -> web.StreamRespo
         states=[(str(one), words.state(one, None)) for one in Status],
         counts=[words.count(one) for one in found.counts],
         messages=[words.message(one) for one in found.messages],
-        further=found.messages[-1].message.id if len(found.messages) == AT_ONCE else None,
+        further=None if found.last is None else found.last.message.id,
         queue=sum(found.queue.values()),
         longest_due=found.longest_due,
         parked=[words.parked(one) for one in found.parked],

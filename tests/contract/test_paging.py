@@ -51,6 +51,11 @@ async def test_every_row_is_in_one_page(database: Database, limit: int) -> None:
     assert sorted(await through(database, limit)) == sorted(keys)
 
 
+@pytest.mark.parametrize(("rows", "page"), [("", ""), ("a", "a"), ("ab", "ab"), ("abc", "ab")])
+def test_a_page_says_that_others_follow_where_they_do(rows: str, page: str) -> None:
+    assert paging.cut(rows, 2) == (page, page[-1] if len(rows) > 2 else None)
+
+
 @pytest.mark.parametrize("dialect", ["sqlite"])  # PostgreSQL keeps nothing else than text as text
 @pytest.mark.parametrize("limit", [1, 3])
 async def test_rows_without_a_name_of_ours_are_in_no_page_and_are_named(

@@ -116,6 +116,19 @@ async def test_a_page_at_a_time_from_wherever_a_process_ended(
     assert await kids(app) == {1: 5, 2: 5}
 
 
+async def test_its_pages_end_with_the_last_row(app: App) -> None:
+    for email in (ADA, BOB, CLEO):
+        await app.subscribe(email)
+    rows = Reindex(app.parts.keyring.lookup)
+
+    async with app.parts.data.read() as connection:
+        ends = [(await rows.found_by(connection, 1, None, n))[0] is None for n in (2, 3, 4)]
+    async with app.parts.data.begin() as connection:
+        ends += [(await rows.drop(connection, 1, None, n))[0] is None for n in (2, 3, 4)]
+
+    assert ends == [False, True, True] * 2
+
+
 async def test_who_is_erased_or_cannot_be_read_meanwhile_gets_no_row(app: App) -> None:
     for email in (ADA, BOB, CLEO):
         await app.subscribe(email)

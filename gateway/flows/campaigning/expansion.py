@@ -114,7 +114,7 @@ class Expansion:
         did = await self._put_back(name)
         if not did and campaign.expanded_at is None:
             did = await self._make_some(campaign)
-        return did or await self._end(name)
+        return did or await self._end(name, is_whole=campaign.expanded_at is not None)
 
     async def _hold(self, connection: AsyncConnection, name: str) -> Campaign | None:
         """Its row, locked; None where another process is at it, or it is not as the log tells."""
@@ -132,6 +132,10 @@ class Expansion:
     async def _put_back(self, name: str) -> int:
         """What stood still in a pause that is over goes on."""
         stores = self._stores
+        async with stores.data.read() as connection:
+            # A campaign is looked at twice a second, for as long as any of its mails wait.
+            if not await campaign_mails.any_paused(connection, name):
+                return 0
         async with stores.data.begin() as connection:
             campaign = await self._hold(connection, name)
             if campaign is None or campaign.state not in campaigns.GOES_ON:
@@ -285,9 +289,13 @@ class Expansion:
         )
         await campaigns.write(connection, stores.rows, made)
 
-    async def _end(self, name: str) -> int:
+    async def _end(self, name: str, *, is_whole: bool = True) -> int:
         """Say that it is over, once each of its messages has ended."""
         stores = self._stores
+        async with stores.data.read() as connection:
+            goes_on = not is_whole or await campaign_mails.is_open(connection, name)
+            if goes_on and not await tally.is_loose(connection, name):
+                return 0
         async with stores.data.begin() as connection:
             campaign = await self._hold(connection, name)
             if campaign is None or campaign.ended_at is not None:

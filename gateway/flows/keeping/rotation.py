@@ -83,14 +83,21 @@ class Rotation:
     async def keep(self) -> int:
         """Learn what the keyring's file got, say what we hold, let go, and go on."""
         self._keyring.refresh()
+        await self._report()
+        # Who lacks a key runs all the same, and reads nothing of these.
+        seen = await self.look()
+        await self._drop(seen.epochs)
+        return await self._work_off(seen)
+
+    async def _report(self) -> None:
+        held = self._held()
+        async with self._keys.read() as connection:
+            now = await self._clock.now(connection)
+            if await nodes.is_said(connection, self._id, held, now):
+                return
         async with self._keys.begin() as connection:
             now = await self._clock.now(connection)
-            await nodes.report(connection, self._id, self._log.node, self._held(), now)
-        # Who lacks a key runs all the same, and reads nothing of these.
-        async with self._keys.read() as connection:
-            found = await epochs.standing(connection, self._rows)
-        await self._drop(found)
-        return await self.go_on()
+            await nodes.report(connection, self._id, self._log.node, held, now)
 
     async def lacking(self) -> list[int]:
         """The epochs that wrap keys and that our keyring lacks."""
@@ -145,10 +152,13 @@ class Rotation:
 
     async def go_on(self, declared: Declared = NOTHING_DECLARED) -> int:
         """Do what can be done now; how much it was. Safe to repeat, and beside itself."""
-        seen = await self.look()
+        return await self._work_off(await self.look(), declared)
+
+    async def _work_off(self, seen: Standing, declared: Declared = NOTHING_DECLARED) -> int:
         steps = phases.next_steps(seen.epochs, seen.waited_for, seen.backup, declared)
         done = [await self._do(step, seen) for step in steps]
-        await self._tell()
+        if any(done) or _news(seen.epochs):
+            await self._tell()
         return sum(done)
 
     async def _do(self, step: Step, seen: Standing) -> int:
@@ -227,9 +237,7 @@ class Rotation:
         """Tell the log of each state that it was not told of."""
         async with self._keys.read() as connection:
             found = await epochs.standing(connection, self._rows)
-        # Rows of the first release are signed once they change.
-        news = [one for one in found if one.honest and one.told != one.state]
-        for one in news:
+        for one in _news(found):
             async with self._data.begin() as connection:
                 now = await self._clock.now(connection)
                 refs = {"kind": KEK, "number": str(one.epoch), "state": str(one.state)}
@@ -237,6 +245,11 @@ class Rotation:
                 await self._log.stage(connection, [draft(event, None, self._log.node)])
             async with self._keys.begin() as connection:
                 await epochs.told(connection, one)
+
+
+def _news(found: Sequence[Epoch]) -> list[Epoch]:
+    """What the log was not told of; rows of the first release are signed once they change."""
+    return [one for one in found if one.honest and one.told != one.state]
 
 
 def _over(found: Sequence[Epoch]) -> list[int]:

@@ -180,7 +180,8 @@ class SetRotation:
         done += [await self._sweep(one) for one in keys if one.released_at is not None]
         if any(done):
             await self.learn()
-        await self._tell()
+        if any(done) or _news(seen.found):
+            await self._tell()
         return sum(done)
 
     async def _do(self, step: Step, seen: SetsSeen) -> int:
@@ -267,7 +268,7 @@ class SetRotation:
         """Tell the log of each state that it was not told of."""
         async with self._keys.read() as connection:
             found = await sets.standing(connection, self._rows)
-        for one in (key for key in found.keys if key.told != key.state):
+        for one in _news(found):
             async with self._data.begin() as connection:
                 now = await self._clock.now(connection)
                 refs = {"kind": one.name.kind, "number": str(one.name.number)}
@@ -276,6 +277,10 @@ class SetRotation:
                 await self._log.stage(connection, [draft(event, None, self._log.node)])
             async with self._keys.begin() as connection:
                 await sets.told(connection, one)
+
+
+def _news(found: Standing) -> Sequence[SetKey]:
+    return [key for key in found.keys if key.told != key.state]
 
 
 def _as_told(kind: str, key: Key, now: datetime) -> SetKey:

@@ -13,6 +13,7 @@ from audit.kinds import Kind
 from audit.log import Log, Logged
 from audit.proof import Proof
 from gateway.config.config import Audit
+from storage import paging
 from storage.database import Database
 
 
@@ -42,17 +43,20 @@ async def public_checkpoint(
     return seen.note
 
 
-async def events(data: Database, log: Log, wanted: EventsWanted) -> Sequence[Logged]:
-    """Events that have an index, oldest first."""
+async def events(
+    data: Database, log: Log, wanted: EventsWanted
+) -> tuple[Sequence[Logged], Logged | None]:
+    """Events that have an index, oldest first; and the last of them, if others follow it."""
     async with data.read() as connection:
-        return await log.events(
+        found = await log.events(
             connection,
             kind=wanted.kind,
             since=wanted.since,
             until=wanted.until,
             after=wanted.after,
-            limit=wanted.limit,
+            limit=wanted.limit + 1,
         )
+    return paging.cut(found, wanted.limit)
 
 
 async def prove(

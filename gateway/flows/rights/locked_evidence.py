@@ -133,21 +133,20 @@ class LockedEvidence:
         people = 0
         while people < most:
             limit = min(_AT_ONCE, most - people)
-            page, theirs = await self._page(case.email.canonical, after, limit)
+            page, theirs, after = await self._page(case.email.canonical, after, limit)
             found += sorted(theirs)
             people += len(page)
-            if len(page) < limit:
-                return Looked(found, people, None)
-            after = page[-1]
+            if after is None:
+                break
         return Looked(found, people, after)
 
     async def _page(
         self, canonical: str, after: str | None, limit: int
-    ) -> tuple[Sequence[str], Collection[str]]:
+    ) -> tuple[Sequence[str], Collection[str], str | None]:
         async with self.data.read() as connection:
-            page, rows = await locked.sealed_after(connection, after, limit)
+            page, rows, last = await locked.sealed_after(connection, after, limit)
         vault = await self.keystore.vault(page)
-        return page, await asyncio.to_thread(locked.whose, rows, canonical, vault)
+        return page, await asyncio.to_thread(locked.whose, rows, canonical, vault), last
 
     async def open(self, case: Case, subjects: Collection[str]) -> Opening:
         """What stays of these people, once the log holds that it was opened, and for what.

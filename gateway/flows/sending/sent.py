@@ -11,6 +11,7 @@ from delivery import listing, outbox
 from delivery import overview as delivery_overview
 from delivery.listing import Count, Listed, Wanted
 from gateway.watch import stuck
+from storage import paging
 from storage.bad_rows import Standing
 from storage.clock import Clock
 from storage.database import Database
@@ -22,6 +23,7 @@ class Sent:
 
     counts: Sequence[Count]
     messages: Sequence[Listed]  # newest first
+    last: Listed | None  # of these, where older ones follow
     queue: Mapping[str, int]  # what has not ended, by status
     longest_due: datetime | None  # since when
     parked: Sequence[Standing]
@@ -34,9 +36,12 @@ async def look(data: Database, clock: Clock, wanted: Wanted, limit: int) -> Sent
         queue = Counter[str]()
         for (_, status), number in (await outbox.counts(connection)).items():
             queue[status] += number
+        found = await listing.page(connection, wanted, limit + 1)
+        messages, last = paging.cut(found, limit)
         return Sent(
             counts=await listing.count(connection, wanted),
-            messages=await listing.page(connection, wanted, limit),
+            messages=messages,
+            last=last,
             queue=queue,
             longest_due=await delivery_overview.oldest_due(connection, now),
             parked=await stuck.look(connection),
