@@ -1283,7 +1283,8 @@ FACTS: Final = {
     ),
     ASSERTED: ("only asserted; no mail is sent on this ground",),
     SWITCHES: (
-        'Here you are known already: <a href="/my-data/preferences%(chosen)s">switch it off at once</a>.',
+        'Here you are known already: <a href="/my-data/preferences%(chosen)s">switch it off '
+        "at once</a>.",
         "See and change what we keep about you",
     ),
     NOTICES: ("Published %(day)s. Consents refer to this version by its fingerprint:",),
