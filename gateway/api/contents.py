@@ -33,7 +33,10 @@ _TEMPLATE_OR_PARTS: Any = {
 _OF_TEMPLATE: Final = "/content/template"
 _OF_ITS_NAME: Final = {
     ContentFlaw.RESERVED: "is for the gateway's own mails",
-    ContentFlaw.NOWHERE: "does not exist; welcome does, and what `gateway template list` names",
+    ContentFlaw.NOWHERE: (
+        "does not exist: give welcome, which is the gateway's, or one of your own, which `gateway"
+        " template list` names once [templates] directory is set, or subject with html or text"
+    ),
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -128,20 +129,25 @@ async def _answer(
         await typesetter.stop()
 
 
+def _utc(said: str | None) -> str:
+    """A moment as all commands print it: the document has some of them with a Z."""
+    return "at no moment that it says" if said is None else datetime.fromisoformat(said).isoformat()
+
+
 def _lines(answered: Any) -> Iterator[str]:
     yield "ours" if answered["ours"] else f"not ours: {answered['reason']}"
     yield from answered["meaning"]
     if not answered["ours"]:
         return
     signed, permit, ground = (answered[name] for name in ("signed", "permit", "ground"))
-    yield f"signed: {signed['domain']}, {signed['selector']}, {signed['signed_at']}"
+    yield f"signed: {signed['domain']}, {signed['selector']}, {_utc(signed['signed_at'])}"
     if permit is not None:
         yield f"message: {answered['message_id']}, for {permit['purpose']}"
-        yield f"permit: {permit['decided_at']}, log {permit['log']}, entry {permit['index']}"
+        yield f"permit: {_utc(permit['decided_at'])}, log {permit['log']}, entry {permit['index']}"
         yield f"outcome: {permit['outcome']}, {permit['code']}"
     if ground is not None:
         yield f"ground: {ground['kind']} {ground['id']}"
     consent = answered["consent"]
     for step in () if consent is None else consent["steps"]:
-        yield f"  {step['at']} {step['kind']}"
+        yield f"  {_utc(step['at'])} {step['kind']}"
     yield f"recorded as: {answered['case']}" if answered["opened"] else "nothing was opened"

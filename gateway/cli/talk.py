@@ -124,7 +124,10 @@ def agrees(question: str) -> bool:
     """Ask whoever sits at the terminal; nobody there, or anything but yes, is a no.
 
     On stderr alone: a blank on stdout would be the first letter of a result that a shell keeps.
+    What was typed before the question is no answer to it: of lines pasted together the next one
+    would be.
     """
+    _forget_typed()
     with _interruptible():  # from the question on: it is answered as soon as it is seen
         sys.stderr.write(f"{question} [y/N]: ")
         sys.stderr.flush()
@@ -132,6 +135,15 @@ def agrees(question: str) -> bool:
     if not answer:
         sys.stderr.write("\n")
     return answer.strip().lower() in ("y", "yes")
+
+
+def _forget_typed() -> None:
+    """Discard what waits at a terminal; a pipe was written to be read, and is left whole."""
+    import termios
+
+    if sys.stdin.isatty():
+        with suppress(termios.error):
+            termios.tcflush(sys.stdin, termios.TCIFLUSH)
 
 
 @contextmanager

@@ -26,6 +26,7 @@ from gateway.config import logos
 from gateway.look import colours, looks, moments, resources
 from gateway.look.translations import (
     choose_locale,
+    is_spoken,
     languages,
     name_of_language,
     tongues,
@@ -34,6 +35,7 @@ from gateway.look.translations import (
 
 __all__ = [
     "Brand",
+    "chosen_of",
     "error",
     "languages",
     "linked",
@@ -44,11 +46,13 @@ __all__ = [
     "render",
     "rendered",
     "response",
+    "speak",
 ]
 
 if TYPE_CHECKING:
     from gateway.config.config import Config, Controller, Sender
 
+_SPOKEN: Final = web.RequestKey("spoken", str)
 _LINK: Final = re.compile(r"(https?://[^\s<>\"']*[^\s<>\"'.,;:!?)])")
 
 
@@ -129,6 +133,7 @@ def prepare() -> None:
 def render(name: str, locale: str, **facts: Any) -> str:
     """Fill the page *name*; a variable the template needs and did not get is an error."""
     brand: Brand | None = facts.setdefault("brand", None)
+    facts.setdefault("chosen", "")
     facts |= {"locale": locale, "style": _style_of(brand)}
     return _environment(_language(locale)).get_template(f"{name}.html").render(facts)
 
@@ -148,7 +153,7 @@ def response(
     `form-action` to it as well: *form_targets* are the origins a form of this
     page may lead to, beside our own.
     """
-    text = render(name, locale or locale_of(request), **facts)
+    text = render(name, locale or locale_of(request), chosen=chosen_of(request), **facts)
     return rendered(text, facts.get("brand"), status, form_targets)
 
 
@@ -186,10 +191,25 @@ def linked(text: str) -> Markup:
     return Markup("").join(pieces)
 
 
+def speak(request: web.Request, locale: str) -> None:
+    """Answer this request in *locale*, that of whom it is for, unless they chose another."""
+    request[_SPOKEN] = locale
+
+
 def locale_of(request: web.Request, wanted: str | None = None) -> str:
-    """The language of this visitor: *wanted*, else `?locale=`, else the browser's, else English."""
-    wanted = wanted or request.query.get("locale")
-    return choose_locale(request.headers.get("Accept-Language"), wanted, languages())
+    """The language of this visitor.
+
+    *wanted*, else `?locale=`, else what was said by `speak`, else the browser's, else English.
+    """
+    chosen = wanted or request.query.get("locale")
+    if not chosen or not is_spoken(chosen):
+        chosen = request.get(_SPOKEN)
+    return choose_locale(request.headers.get("Accept-Language"), chosen, languages())
+
+
+def chosen_of(request: web.Request) -> str:
+    """What a link to another page carries: the language that the visitor chose, if they did."""
+    return f"?locale={locale_of(request)}" if "locale" in request.query else ""
 
 
 def other_tongues(spoken: Sequence[str], locale: str) -> list[tuple[str, str]]:

@@ -47,6 +47,13 @@ _SAFE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}", re.ASCII)
 _DETAILS = {
     "extra_forbidden": "is not a field of this request",
     "missing": "is required",
+    "int_type": "must be a whole number",
+    "int_parsing": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "enum": "must be {expected}",
+    "literal_error": "must be {expected}",
+    "greater_than_equal": "must be at least {ge}",
+    "less_than_equal": "must be at most {le}",
 }
 _FLAWS = {
     "missing": Flaw.MISSING,
@@ -236,8 +243,15 @@ def _told(items: Sequence[Any], at: str) -> list[FieldError]:
 def _detail(item: Any) -> str:
     if item["type"] == "string_pattern_mismatch":
         return patterns.in_words(item["ctx"]["pattern"])
+    if item["type"] in _DETAILS:
+        return _DETAILS[item["type"]].format(**_limits(item))
     message: str = item["msg"].removeprefix("Value error, ")
-    return _DETAILS.get(item["type"], message)
+    return message
+
+
+def _limits(item: Any) -> dict[str, str]:
+    """What is allowed, of our own schema; values stand without the validator's quotes."""
+    return {name: str(said).replace("'", "") for name, said in item.get("ctx", {}).items()}
 
 
 def _pointer(location: Sequence[str | int] | Iterable[str | int]) -> str:

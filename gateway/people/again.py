@@ -27,6 +27,7 @@ from gateway.http.pages import Brand
 from gateway.http.parsing import read_fields
 from gateway.people import links, wording
 from gateway.people.page_models import AgainAnswer
+from gateway.people.spoken import speak_to
 from storage.errors import StorageAway
 
 log = structlog.get_logger()
@@ -53,7 +54,7 @@ async def left(request: web.Request, token: str) -> LeftMails:
     if switch is None:
         return LeftMails()
     try:
-        seen = await _look(request, switch)
+        seen = await look(request, Route.PREFERENCES, switch)
     except StorageAway:
         log.warning("link_not_named")
         return LeftMails()
@@ -71,7 +72,7 @@ async def left(request: web.Request, token: str) -> LeftMails:
 @page("GET", f"/again/{links.ANY}", "Ask me again: one button", tags=_LINKS)
 async def show_again(request: web.Request) -> web.StreamResponse:
     """One button; says for which mails, where the link is one of ours."""
-    seen = await _look(request, links.require_token(request))
+    seen = await look(request, Route.PREFERENCES, links.require_token(request))
     known = seen is not None and seen.asked
     return pages.response(
         request,
@@ -96,7 +97,7 @@ async def ask_again(request: web.Request) -> web.StreamResponse:
     fields = await read_fields(request)
     if fields.get("answer") != "again":
         raise Invalid.at("", "must say again")
-    seen = await _look(request, token)
+    seen = await look(request, Route.PREFERENCES, token)
     if seen is not None:
         network = client_network(request, parts.config.server.trusted_proxies)
         wait = await preferences.ask(
@@ -107,9 +108,13 @@ async def ask_again(request: web.Request) -> web.StreamResponse:
     return pages.response(request, "again_asked", brand=_brand(request))
 
 
-async def _look(request: web.Request, token: str) -> PurposeSeen | None:
+async def look(request: web.Request, route: Route, token: str) -> PurposeSeen | None:
+    """What a link of a mail is about; the page speaks as the mails do of whom it is for."""
     parts = request.app[PARTS]
-    return await preferences.look(parts.data, parts.clock, parts.consents, Route.PREFERENCES, token)
+    seen = await preferences.look(parts.data, parts.clock, parts.consents, route, token)
+    if seen is not None:
+        await speak_to(request, seen.subject)
+    return seen
 
 
 def _brand(request: web.Request) -> Brand:

@@ -43,7 +43,7 @@ _UNASKED = FormField(max_length=200)  # an answer whose field left the form
 async def show_confirmation(request: web.Request) -> web.StreamResponse:
     """The wording and one button; the page never submits itself."""
     seen = await confirm.look(request.app[PARTS], links.token_of(request), _network(request))
-    return _confirmation_page(request, _found(seen))
+    return _confirmation_page(request, _found(request, seen))
 
 
 @page(
@@ -71,23 +71,25 @@ async def answer_confirmation(request: web.Request) -> web.StreamResponse:
         raise Invalid.at("/answer", "must be confirm or reject")
     parts, token, network = request.app[PARTS], links.token_of(request), _network(request)
     choice = Choice()
-    if said == Declaration.DECLINE and not _found(await confirm.look(parts, token, network)).anew:
+    if (
+        said == Declaration.DECLINE
+        and not _found(request, await confirm.look(parts, token, network)).anew
+    ):
         raise Invalid.at("/answer", "can be declined only where we asked anew")
     if said == Declaration.CONFIRM:
-        seen = _found(await confirm.look(parts, token, network))
+        seen = _found(request, await confirm.look(parts, token, network))
         choice = _choice(parts.config, seen, fields)
-        if choice.purposes is not None and not choice.purposes and not seen.expired:
+        if choice.purposes is not None and not choice.purposes:
             typed = {name: choice.answers.get(name, one) for name, one in seen.answers.items()}
             seen = replace(seen, answers=typed)  # nobody types it twice
             return _confirmation_page(request, seen, nothing_ticked=True)
         choice = replace(choice, shown=_specimen(request, seen))
-    seen = _found(await confirm.answer(parts, token, Declaration(said), choice, network))
+    seen = _found(request, await confirm.answer(parts, token, Declaration(said), choice, network))
     if seen.expired:
         return _confirmation_page(request, seen)
     return pages.response(
         request,
         "confirm_done",
-        locale=_language(request, seen),
         brand=_brand(request),
         answer=said,
         anew=seen.anew,
@@ -133,29 +135,26 @@ def _network(request: web.Request) -> str:
     return client_network(request, request.app[PARTS].config.server.trusted_proxies)
 
 
-def _found(seen: Seen | None) -> Seen:
+def _found(request: web.Request, seen: Seen | None) -> Seen:
+    """What a link asks; the page speaks as the mail did, while the link lives (see `spoken`)."""
     if seen is None:
         raise NotFound
+    if seen.consents and not seen.expired:
+        pages.speak(request, seen.consents[0].locale)
     return seen
-
-
-def _language(request: web.Request, seen: Seen) -> str:
-    """That of the mail, so of the wording on the page, unless another was chosen there."""
-    asked = seen.consents[0].locale if seen.consents else None
-    return pages.locale_of(request, None if "locale" in request.query else asked)
 
 
 def _confirmation_page(
     request: web.Request, seen: Seen, *, nothing_ticked: bool = False
 ) -> web.Response:
-    brand, locale = _brand(request), _language(request, seen)
+    brand, locale = _brand(request), pages.locale_of(request)
     if seen.expired:
         kind = "anew" if seen.anew else "confirm"
-        return pages.response(request, "expired", 410, locale=locale, brand=brand, kind=kind)
+        return pages.response(request, "expired", 410, brand=brand, kind=kind)
     name, facts = _page_of(request.app[PARTS].config, seen, locale)
     facts |= {"nothing_ticked": nothing_ticked} if name == "confirm" else {}
     status = 422 if nothing_ticked else 200
-    return pages.response(request, name, status, locale=locale, brand=brand, **facts)
+    return pages.response(request, name, status, brand=brand, **facts)
 
 
 def _page_of(config: Config, seen: Seen, locale: str) -> tuple[str, dict[str, Any]]:
@@ -179,7 +178,7 @@ def _specimen(request: web.Request, seen: Seen) -> Specimen | None:
     if seen.expired or not waits:
         return None
     bare = replace(seen, consents=waits, answers={})
-    locale = _language(request, seen)
+    locale = pages.locale_of(request)
     name, facts = _page_of(request.app[PARTS].config, bare, locale)
     page = pages.render(name, locale, brand=_brand(request), **facts)
     return Specimen(What.PAGE, page.encode())

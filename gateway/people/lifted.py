@@ -13,6 +13,7 @@ from gateway.http.endpoints import page
 from gateway.people import links, sessions
 from gateway.people.own_pages import OWN, brand
 from gateway.people.rights import stops_for
+from gateway.people.spoken import speak_to
 
 _LINK: Final = f"/stop-again/{links.ANY}"
 
@@ -23,6 +24,7 @@ async def show_lifted(request: web.Request) -> web.StreamResponse:
     link = await LiftedLinks(stops_for(request)).look(links.token_of(request))
     if link is None:
         return _done(request, None)
+    await speak_to(request, link.subject)
     controller = request.app[PARTS].config.controller.name
     return pages.response(
         request,
@@ -38,7 +40,11 @@ async def show_lifted(request: web.Request) -> web.StreamResponse:
 async def stop_again(request: web.Request) -> web.StreamResponse:
     """Answered when no mail that it stops can start any more."""
     sessions.require_same_site(request)
-    return _done(request, await LiftedLinks(stops_for(request)).press(links.token_of(request)))
+    lifted, token = LiftedLinks(stops_for(request)), links.token_of(request)
+    link, stopped = await lifted.look(token), await lifted.press(token)
+    if link is not None and stopped is not None:
+        await speak_to(request, link.subject)
+    return _done(request, stopped)
 
 
 def _done(request: web.Request, stopped: str | None) -> web.Response:

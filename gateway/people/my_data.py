@@ -34,6 +34,7 @@ from gateway.look.generated_notices import processors
 from gateway.people import links, receipts, sessions, wording
 from gateway.people.own_pages import OWN, brand, see_other
 from gateway.people.page_models import MyDataQuestion, PreferencesAnswer
+from gateway.people.spoken import speak_to
 
 # Where a spent link leads, by the page that it was opened on.
 _AFTERWARDS = {
@@ -116,8 +117,11 @@ async def ask(request: web.Request) -> web.StreamResponse:
 async def show_link(request: web.Request) -> web.StreamResponse:
     """One button, while the link can be used. Looking does not use it."""
     parts = request.app[PARTS]
-    if not await fresh_link.look(parts.data, parts.clock, parts.rows, links.token_of(request)):
+    token = links.token_of(request)
+    subject = await fresh_link.look(parts.data, parts.clock, parts.rows, token)
+    if subject is None:
         return _over(request)
+    await speak_to(request, subject)
     return pages.response(request, "my_data_open", brand=brand(request))
 
 

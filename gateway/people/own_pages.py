@@ -33,8 +33,7 @@ async def posted(request: web.Request) -> tuple[Session, MultiDictProxy[str]] | 
 
 def see_other(path: str, request: web.Request) -> web.Response:
     """Go on, in the language that was chosen, and say nowhere where from."""
-    chosen = f"?locale={pages.locale_of(request)}" if "locale" in request.query else ""
-    headers = {"Location": path + chosen, **pages.page_headers("")}
+    headers = {"Location": path + pages.chosen_of(request), **pages.page_headers("")}
     return web.Response(status=303, headers=headers)
 
 

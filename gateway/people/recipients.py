@@ -22,6 +22,8 @@ from gateway.limits import Wait
 from gateway.look.markdown import to_html
 from gateway.people import again, links, wording
 from gateway.people.page_models import OneClick, PreferencesAnswer
+from gateway.people.spoken import speak_to
+from storage.errors import StorageAway
 
 _LINKS = ("recipients, by link",)
 _HASH = len("sha256:") + 64
@@ -78,8 +80,8 @@ async def _leave_sender(request: web.Request, token: str) -> None:
 
 @page("GET", f"/stop/{links.ANY}", "No more such service mails: one button", tags=_LINKS)
 async def show_stop(request: web.Request) -> web.StreamResponse:
-    """One button; the same page for every link, known or not."""
-    _require_token(request)
+    """One button; the same page for every link, known or not, but for its language."""
+    await _speak_by_stop_link(request, _require_token(request))
     return _stop_page(request, "stop")
 
 
@@ -92,6 +94,7 @@ async def show_stop(request: web.Request) -> web.StreamResponse:
 async def stop(request: web.Request) -> web.StreamResponse:
     """Stop confirmation mails and fresh links to the mailbox of the link; consents stand."""
     token, parts = _require_token(request), request.app[PARTS]
+    await _speak_by_stop_link(request, token)
     await stopping.stop(
         parts.data,
         parts.clock,
@@ -104,6 +107,16 @@ async def stop(request: web.Request) -> web.StreamResponse:
         token,
     )
     return _stop_page(request, "stopped")
+
+
+async def _speak_by_stop_link(request: web.Request, token: str) -> None:
+    parts = request.app[PARTS]
+    try:
+        subject = await stopping.whose(parts.data, parts.clock, token)
+    except StorageAway:
+        return  # the page itself needs no storage
+    if subject is not None:
+        await speak_to(request, subject)
 
 
 def _stop_page(request: web.Request, name: str) -> web.Response:
@@ -133,7 +146,7 @@ async def show_why(request: web.Request) -> web.StreamResponse:
         consents=consents,
         on=on,
         fresh=False,
-        fresh_url="/my-data",
+        fresh_url="/my-data" + pages.chosen_of(request),
     )
 
 
@@ -173,8 +186,7 @@ async def change_preferences(request: web.Request) -> web.StreamResponse:
 
 
 async def _look(request: web.Request, route: Route) -> PurposeSeen | None:
-    parts, token = request.app[PARTS], _require_token(request)
-    return await preferences.look(parts.data, parts.clock, parts.consents, route, token)
+    return await again.look(request, route, _require_token(request))
 
 
 def _preferences_page(
@@ -193,7 +205,7 @@ def _preferences_page(
         purposes=purposes,
         switched=switched,
         fresh=False,
-        fresh_url="/my-data",
+        fresh_url="/my-data" + pages.chosen_of(request),
         csrf=None,
     )
 

@@ -24,6 +24,7 @@ from gateway.look.field_words import control
 from gateway.people import links, sessions
 from gateway.people.own_pages import OWN, START, brand, posted, see_other
 from gateway.people.page_models import RectificationAnswer, corrections_of
+from gateway.people.spoken import speak_to
 
 _PATH: Final = "/my-data/rectify"
 _LINK: Final = f"/address/{links.ANY}"
@@ -63,12 +64,13 @@ async def rectify(request: web.Request) -> web.StreamResponse:
 async def show_address(request: web.Request) -> web.StreamResponse:
     """One button, while the link can be used. Looking does not use it."""
     parts = request.app[PARTS]
-    towards = await Moving(parts).look(links.token_of(request))
-    if towards is None:
+    link = await Moving(parts).look(links.token_of(request))
+    if link is None:
         return _done(request, Became.OVER)
+    await speak_to(request, link.subject)
     controller = parts.config.controller.name
     return pages.response(
-        request, "address", brand=brand(request), towards=towards, controller=controller
+        request, "address", brand=brand(request), towards=link.kind, controller=controller
     )
 
 
@@ -82,7 +84,11 @@ async def show_address(request: web.Request) -> web.StreamResponse:
 async def press_address(request: web.Request) -> web.StreamResponse:
     """Answered when no mail to an address that is not on file any more can start."""
     sessions.require_same_site(request)
-    return _done(request, await Moving(request.app[PARTS]).press(links.token_of(request)))
+    moving, token = Moving(request.app[PARTS]), links.token_of(request)
+    link, became = await moving.look(token), await moving.press(token)
+    if link is not None and became is not Became.OVER:
+        await speak_to(request, link.subject)
+    return _done(request, became)
 
 
 def _done(request: web.Request, became: Became) -> web.Response:
@@ -109,6 +115,7 @@ async def _correct(
     if language not in (*pages.languages(), seen.locale):
         raise Invalid.at("", "must say a language of these pages")
     await flow.correct(session.subject, corrected, language)
+    pages.speak(request, language)
     return await _page(request, session, did="profile")
 
 

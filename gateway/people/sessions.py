@@ -17,6 +17,7 @@ from gateway.errors import Forged
 from gateway.flows.rights.session import session_of
 from gateway.http.app_keys import PARTS
 from gateway.http.signing import serializer
+from gateway.people.spoken import speak_to
 
 CSRF_FIELD = "csrf"
 _SESSION_SALT = "consentgw/session/v1"
@@ -66,13 +67,16 @@ def raw_id(request: web.Request) -> bytes | None:
 
 
 async def current(request: web.Request) -> Session | None:
-    """The session of this request while it lasts."""
+    """The session of this request while it lasts; its pages speak as the person's mails do."""
     raw = raw_id(request)
     parts = request.app[PARTS]
     if raw is None:
         return None
-    sessions = parts.keystore.sessions
-    return await session_of(parts.data, sessions, parts.clock, parts.rows, raw)
+    own = parts.keystore.sessions
+    session = await session_of(parts.data, own, parts.clock, parts.rows, raw)
+    if session is not None:
+        await speak_to(request, session.subject)
+    return session
 
 
 def csrf(request: web.Request, session: Session) -> str:

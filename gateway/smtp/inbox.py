@@ -277,7 +277,7 @@ class _Site:
         name = request.match_info.get("name")
         names = self._folder.names() if name is None else [name]
         await asyncio.to_thread(self._folder.delete, names)
-        raise web.HTTPSeeOther("/")
+        raise web.HTTPSeeOther("/" + pages.chosen_of(request))
 
     async def newest(self, request: web.Request) -> web.Response:
         """The newest mail's name, so that an open list can notice it."""

@@ -56,6 +56,8 @@ const name = (root) => {
   for (const one of root.querySelectorAll("select:not([aria-label])")) {
     one.setAttribute("aria-label", one.value.includes("/") ? "Media type" : "Example");
   }
+  // It moves the line with the licence to the left by a bar's width, and so under the frame: there is no bar.
+  for (const one of root.querySelectorAll("#api-info")) one.style.marginLeft = "0";
   for (const one of root.querySelectorAll("*")) if (one.shadowRoot) watch(one.shadowRoot);
 };
 const watch = (root) => {

@@ -157,3 +157,15 @@ async def test_what_the_inbox_searches_is_read_whole_on_a_phone(
     assert wide <= seen
     for name in site.folder.names():
         site.folder.delete(name)
+
+
+@pytest.mark.parametrize("size", [{"width": w, "height": 800} for w in (1100, 800, 390)])
+async def test_the_licence_stands_under_the_title(
+    site: Site, chromium: Any, size: dict[str, int]
+) -> None:
+    page = await opened(chromium, site, size, "light")
+
+    await page.goto(f"{site.gateway}/docs")
+
+    lefts = [await page.locator(one).bounding_box() for one in ("#api-title", "#api-info")]
+    assert lefts[0]["x"] == lefts[1]["x"]

@@ -81,3 +81,17 @@ def test_a_page_is_accessible_and_fits(page: Any, state: str, locale: str) -> No
             assert (screen, scheme, wrong) == (screen, scheme, [])
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), screen
         assert (screen, page.evaluate(_STICKS_OUT)) == (screen, [])
+
+
+def test_what_a_receipt_says_last_stands_apart_from_its_checksum(page: Any) -> None:
+    (facts,) = [
+        one
+        for name, one in samples("en").values()
+        if name == "confirm_done" and one.get("receipts")
+    ][:1]
+
+    page.set_content(pages.render("confirm_done", "en", **facts))
+
+    receipt = page.locator(".facts").last.bounding_box()
+    after = page.locator(".facts + p").last.bounding_box()
+    assert after["y"] - receipt["y"] - receipt["height"] >= 12

@@ -150,7 +150,9 @@ async def test_a_template_that_was_never_sound_is_told_with_file_and_line(
     assert await told(owning, using("nowhere")) == [
         (
             "/content/template",
-            "does not exist; welcome does, and what `gateway template list` names",
+            "does not exist: give welcome, which is the gateway's, or one of your own, which"
+            " `gateway template list` names once [templates] directory is set, or subject with"
+            " html or text",
         )
     ]
 

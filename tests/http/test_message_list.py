@@ -146,3 +146,26 @@ async def test_what_cannot_be_asked_is_refused(embedded: App, asked: str) -> Non
     status, problem = await call(embedded, key, "GET", f"/v1/messages?{asked}")
 
     assert (status, problem["errors"][0]["pointer"]) == (422, "/" + asked.partition("=")[0])
+
+
+@pytest.mark.parametrize(
+    ("asked", "detail"),
+    [
+        (
+            "messages?status=lost",
+            "must be queued, sending, deferred, sent, uncertain, bounced, refused, cancelled or"
+            " failed",
+        ),
+        ("messages?limit=many", "must be a whole number"),
+        ("messages?limit=0", "must be at least 1"),
+        ("messages?limit=1001", "must be at most 1000"),
+    ],
+)
+async def test_what_may_be_asked_is_said_in_plain_words(
+    embedded: App, asked: str, detail: str
+) -> None:
+    key = await embedded.key(Scope.MESSAGES_SEND)
+
+    _, problem = await call(embedded, key, "GET", f"/v1/{asked}")
+
+    assert problem["errors"][0]["detail"] == detail

@@ -106,6 +106,9 @@ async def _defend(gateway: Gateway, raw: bytes, message: str, ground: object) ->
     file.write_bytes(raw)
     found = json.loads(await asyncio.to_thread(gateway.command, "defend", str(file), "--json"))
     assert (found["ours"], found["message_id"]) == (True, message)
+    spoken = await asyncio.to_thread(gateway.command, "defend", str(file))
+    assert re.search(r"^permit: \S+\+00:00, ", spoken, re.MULTILINE)
+    assert not re.search(r"\dZ\b", spoken), "all its moments are spelt one way"
     assert (found["ground"], found["signed"]["as_it_was_sent"]) == (ground, True)
     assert found["consent"]["consent"]["state"] == "withdrawn"
     paper = gateway.directory / "letter.pdf"

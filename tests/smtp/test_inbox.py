@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import re
 import smtplib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
@@ -105,6 +106,32 @@ async def test_links_of_a_mail_can_be_followed(inbox: OpenInbox, send: Send) -> 
     assert '<a href="https://gateway.example/confirm/token"' in text
     assert '<a href="https://gateway.example/unsubscribe/token"' in text
     assert "Not signed" in text
+
+
+async def test_a_mail_is_read_in_each_language_which_its_links_keep(
+    inbox: OpenInbox, send: Send
+) -> None:
+    await send(MAIL)
+    german = {"Accept-Language": "de"}
+    async with aiohttp.ClientSession(inbox.url, headers=german) as session:
+        (name,) = re.findall(r'href="(/mails/[^"?]+)"', await text_of(session, "/"))
+        page = await text_of(session, f"{name}?locale=en")
+        listed = await text_of(session, "/?locale=en")
+        async with session.post(
+            f"{name}/delete?locale=en", headers={"Sec-Fetch-Site": "same-origin"}
+        ) as after:
+            deleted = await after.text()
+
+    assert {'href="?locale=de"', 'href="?locale=fr"'} <= set(page.split()), "others are offered"
+    assert 'href="/?locale=en"' in page
+    assert f'href="{name}?locale=en"' in listed
+    for one in (page, listed, deleted):
+        assert '<html lang="en"' in one
+
+
+async def text_of(session: aiohttp.ClientSession, path: str) -> str:
+    async with session.get(path) as answer:
+        return await answer.text()
 
 
 async def test_html_of_a_mail_is_shown_in_a_sandbox_only(inbox: OpenInbox, send: Send) -> None:

@@ -1283,7 +1283,8 @@ FACTS: Final = {
     ),
     ASSERTED: ("only asserted; no mail is sent on this ground",),
     SWITCHES: (
-        'Here you are known already: <a href="/my-data/preferences">switch it off at once</a>.',
+        'Here you are known already: <a href="/my-data/preferences%(chosen)s">switch it off '
+        "at once</a>.",
         "See and change what we keep about you",
     ),
     NOTICES: ("Published %(day)s. Consents refer to this version by its fingerprint:",),
@@ -2499,7 +2500,7 @@ NO_FACT: Final = (
     "Who else handles your data for us",
     "Pause, or fewer mails",
     (
-        'To end it for good, switch it off in your <a href="/my-data/preferences">mail '
+        'To end it for good, switch it off in your <a href="/my-data/preferences%(chosen)s">mail '
         "preferences</a>."
     ),
     "Pause",

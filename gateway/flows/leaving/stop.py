@@ -78,6 +78,16 @@ async def stop(
     await permit_wait.until_over(still_open)
 
 
+async def whose(data: Database, clock: Clock, token: str) -> str | None:
+    """Who was sent a link while it stops something; None for one that does not."""
+    digest = tokens.hash_of(token)
+    if digest is None:
+        return None
+    async with data.read() as connection:
+        link = await service_mails.find(connection, digest, await clock.now(connection))
+    return None if link is None else link.subject
+
+
 async def _meant(connection: AsyncConnection, link: StopLink) -> set[str]:
     """Whose mails wait for the mailbox of a link, by whatever spelling."""
     if link.address_hash is None:

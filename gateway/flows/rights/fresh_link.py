@@ -211,11 +211,12 @@ def sender_for(config: Config, consents: Sequence[Consent]) -> str:
     return config.purposes[known[-1]].sender if known else next(iter(config.senders))
 
 
-async def look(data: Database, clock: Clock, keys: RowKeys, token: str) -> bool:
-    """Whether a link still opens something. Changes nothing."""
+async def look(data: Database, clock: Clock, keys: RowKeys, token: str) -> str | None:
+    """Whose pages a link still opens; None where it opens nothing. Changes nothing."""
     digest = tokens.hash_of(token)
     if digest is None:
-        return False
+        return None
     async with data.read() as connection:
         found = await fresh_links.find(connection, keys, digest)
-        return found is not None and policy.usable(found, await clock.now(connection))
+        usable = found is not None and policy.usable(found, await clock.now(connection))
+    return found.subject if found is not None and usable else None

@@ -80,14 +80,14 @@ class Moving:
 
     parts: Parts
 
-    async def look(self, token: str) -> Towards | None:
-        """What a link is for; None where it does nothing any more. Changes nothing."""
+    async def look(self, token: str) -> AddressLink | None:
+        """What a link is for, and whom; None where it does nothing any more. Changes nothing."""
         link = await self._find(token)
         if link is None:
             return None
         async with self.parts.data.read() as connection:
             now = await self.parts.clock.now(connection)
-        return link.kind if policy.usable(link, now) else None
+        return link if policy.usable(link, now) else None
 
     async def press(self, token: str) -> Became:
         """Follow a link. Returned once no mail to another address of the person's can start."""
