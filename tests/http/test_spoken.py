@@ -138,6 +138,16 @@ async def test_a_link_that_nobody_has_gets_the_browsers_language(embedded: App, 
     assert await language(embedded, f"/{route}/{NOBODYS}") == "fr"
 
 
+async def test_a_mailbox_that_is_not_theirs_learns_nothing_of_who_named_it(embedded: App) -> None:
+    """For a year: that they have another language by now, or that nobody of theirs is here."""
+    await embedded.subscribe()
+    await _speak_german(embedded)
+    found = await asked(await visit(embedded))
+
+    for method in ("GET", "POST"):
+        assert await language(embedded, f"/stop/{found.stop}", method) == "fr"
+
+
 @pytest.mark.parametrize("route", ["unsubscribe", "preferences", "again", "stop"])
 async def test_what_answers_the_button_speaks_so_too(embedded: App, route: str) -> None:
     paths = await (of_stop if route == "stop" else of_mail)(embedded)
