@@ -95,6 +95,7 @@ class Verifier:
             self._raw.append(key)
             self._keys[_key_id(self.name, key)] = _public(key)
             self._successors.clear()
+            self._last = None  # a signature that nobody could check is looked at from here on
         self._followed[before] = min(place, self._followed.get(before, place))
 
     def open(self, note: str) -> str:
@@ -118,7 +119,7 @@ class Verifier:
 
     def _opened(self, note: str) -> tuple[str, bytes]:
         last = self._last
-        if last is None or last[0] != note:  # keys are only added: what one of them signed it did
+        if last is None or last[0] != note:
             last = self._last = (note, self._signed(note))
         return last[1]
 

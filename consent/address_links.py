@@ -129,10 +129,15 @@ async def spend(connection: AsyncConnection, one: AddressLink, now: datetime) ->
 
 
 async def asking_since(connection: AsyncConnection, now: datetime) -> datetime | None:
-    """When the oldest link was made that asks a mailbox and may still be pressed there."""
+    """When the oldest link was made that asks a mailbox and may still be pressed there.
+
+    None of ours lives longer than such a link may: by a row that somebody planted, what waits
+    for the oldest would stay for ever.
+    """
     asks = and_(link.c.kind == Towards.NEW, link.c.spent_at.is_(None), link.c.expires_at > now)
+    lives = link.c.created_at > now - LIVES[Towards.NEW]
     oldest: datetime | None = await connection.scalar(
-        select(func.min(link.c.created_at)).where(asks)
+        select(func.min(link.c.created_at)).where(asks, lives)
     )
     return oldest
 

@@ -24,7 +24,7 @@ from consent.asked_hashes import among_asked, asked
 from consent.errors import KeyringBehind
 from consent.keys import blind
 from consent.model import SubjectState
-from storage import paging
+from storage import paging, straight
 from storage.honesty import RowKeys, Value
 from storage.keysets import KeySet, KeyState
 from storage.secret import Secret
@@ -99,6 +99,11 @@ class LookUp:
         """Raise `KeyringBehind` where the last look found that a live key is not ours."""
         if self.lacking:
             raise KeyringBehind(self.lacking)
+
+    async def lags(self, connection: AsyncConnection) -> bool:
+        """Whether a live key is not ours by now; else ours made all that was read before."""
+        self._note(tuples(await straight.rows(connection, KEYS), live_key))
+        return bool(self.lacking)
 
     def hashes(self, canonical: str) -> list[bytes]:
         """Every hash by which an address may be found or marked, newest last."""

@@ -131,7 +131,7 @@ def agrees(question: str) -> bool:
     with _interruptible():  # from the question on: it is answered as soon as it is seen
         sys.stderr.write(f"{question} [y/N]: ")
         sys.stderr.flush()
-        answer = sys.stdin.readline()
+        answer = _line()
     if not answer:
         sys.stderr.write("\n")
     return answer.strip().lower() in ("y", "yes")
@@ -141,9 +141,14 @@ def _forget_typed() -> None:
     """Discard what waits at a terminal; a pipe was written to be read, and is left whole."""
     import termios
 
-    if sys.stdin.isatty():
+    if sys.stdin is not None and sys.stdin.isatty():
         with suppress(termios.error):
             termios.tcflush(sys.stdin, termios.TCIFLUSH)
+
+
+def _line() -> str:
+    """The next line; nothing at the end, and where a process was begun with its stdin closed."""
+    return "" if sys.stdin is None else sys.stdin.readline()
 
 
 @contextmanager
@@ -163,7 +168,7 @@ def line_of_stdin() -> str:
     """What is typed or piped in, such as an address, which stands in no argument."""
     try:
         with _interruptible():
-            return sys.stdin.readline().strip()
+            return _line().strip()
     except UnicodeDecodeError:
         raise fail("stdin is no text in UTF-8: give one line of it") from None
 

@@ -6,13 +6,18 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import select
 
 from consent.marks import GRACE
+from consent.moving import TOLD_BEFORE
+from delivery.outbox import Parked, Status, outbox
 from gateway.flows.keeping.retention import RetentionRules
+from tests.attacks.test_lagging_node import beside
 from tests.attacks.test_left_before import erased, passed_on
 from tests.http.test_people_rights import Visit, visit
 from tests.support.addresses import ask, delivered
 from tests.support.apps import ADA, App
+from tests.support.hostile import by_sql
 
 BOB = "bob@example.org"
 SECOND = timedelta(seconds=1)
@@ -97,3 +102,40 @@ async def test_nor_by_one_that_waited_for_longer_than_marks_are_kept(me: Visit) 
     assert await RetentionRules(me.app.parts).marks() == 0
 
     assert await mailboxes(me.app) == []
+
+
+async def test_a_row_that_somebody_wrote_keeps_no_mark_for_ever(me: Visit) -> None:
+    """Promise 12: a link that was made long ago and never ends would have every mark stay."""
+    await ask(me, BOB)
+    await me.app.deliver()
+    await by_withdrawal(me.app)
+    await by_sql(
+        me.app,
+        "UPDATE address_link SET created_at = '2001-01-01T00:00:00.000000Z',"
+        " expires_at = '9000-01-01T00:00:00.000000Z'",
+    )
+    me.app.step(GRACE + SECOND)
+
+    assert await RetentionRules(me.app.parts).marks() > 0
+
+
+async def test_nor_by_a_process_that_cannot_tell_who_left(me: Visit) -> None:
+    """It lacks the key of their mark; who has that tells, once the mail is due again."""
+    await ask(me, BOB)
+    assert [one.to for one in await me.app.deliver()] == [ADA]
+    async with beside(me.app, kind="marks") as newer:
+        await by_withdrawal(newer)
+        me.app.step(TOLD_BEFORE)
+
+        assert [one.to for one in await me.app.deliver()] == []
+        assert await reasons(me.app) == [Parked.KEY_MISSING]
+        me.app.step(timedelta(hours=1))
+        assert [one.to for one in await newer.deliver()] == []
+        assert await reasons(me.app) == []
+
+
+async def reasons(app: App) -> list[str]:
+    """Why mails wait that do."""
+    query = select(outbox.c.reason).where(outbox.c.status == Status.DEFERRED)
+    async with app.parts.data.read() as connection:
+        return [*(await connection.execute(query)).scalars()]

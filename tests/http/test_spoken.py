@@ -14,6 +14,7 @@ from tests.http.test_recipients import NOBODYS, nurture
 from tests.promises.test_erased_is_erased import erase
 from tests.support.addresses import asked
 from tests.support.apps import ADA, App
+from tests.support.hostile import by_sql
 
 FOREIGN = {"Accept-Language": "fr"}
 OWN = ["", "/why", "/preferences", "/pace", "/restrict", "/object", "/erase", "/rectify"]
@@ -137,6 +138,16 @@ async def test_a_link_that_nobody_has_gets_the_browsers_language(embedded: App, 
     assert await language(embedded, f"/{route}/{NOBODYS}") == "fr"
 
 
+async def test_a_mailbox_that_is_not_theirs_learns_nothing_of_who_named_it(embedded: App) -> None:
+    """For a year: that they have another language by now, or that nobody of theirs is here."""
+    await embedded.subscribe()
+    await _speak_german(embedded)
+    found = await asked(await visit(embedded))
+
+    for method in ("GET", "POST"):
+        assert await language(embedded, f"/stop/{found.stop}", method) == "fr"
+
+
 @pytest.mark.parametrize("route", ["unsubscribe", "preferences", "again", "stop"])
 async def test_what_answers_the_button_speaks_so_too(embedded: App, route: str) -> None:
     paths = await (of_stop if route == "stop" else of_mail)(embedded)
@@ -174,3 +185,16 @@ async def test_a_new_language_is_spoken_at_once(embedded: App) -> None:
     page = await me.post("/my-data/rectify", answer="profile", language="de")
 
     assert '<html lang="de"' in page
+
+
+@pytest.mark.parametrize("written", ["x'6465'", "x'ff00'", "''", "'de' || char(0)"])
+async def test_what_somebody_wrote_for_a_language_is_in_nobodys_way(
+    embedded: App, written: str
+) -> None:
+    """SQLite keeps anything anywhere: who leaves must be answered, and the page shown."""
+    found = await nurture(embedded)
+    await by_sql(embedded, f"UPDATE subject SET locale = {written}")  # noqa: S608 ours
+
+    assert await language(embedded, f"/unsubscribe/{found['unsubscribe']}")
+    answer = await embedded.http.post(f"/unsubscribe/{found['unsubscribe']}", headers=FOREIGN)
+    assert answer.status == 200

@@ -61,6 +61,20 @@ def test_a_handover_without_its_signatures_is_none() -> None:
         handovers.read("consentgw/audit/handover/v1\n")
 
 
+def test_a_note_that_was_checked_before_a_key_was_known_is_checked_by_that_key_too() -> None:
+    """Of two signatures the one that its reader did not know was not looked at."""
+    known = verifier(OLD)
+    text, _, by_old = note(7, OLD).partition("\n\n")
+    by_new = note(6, NEW).partition("\n\n")[2]  # over something else
+    both = f"{text}\n\n{by_new}{by_old}"
+    assert known.checkpoint(both).size == 7
+
+    handovers.follow(known, HANDOVER.refs(2), 7)
+
+    with pytest.raises(NoteError, match="wrong"):
+        known.checkpoint(both)
+
+
 def test_who_trusts_the_old_key_follows_it_and_no_further_than_the_entry_says() -> None:
     known = verifier(OLD)
     with pytest.raises(SignerUnknown):

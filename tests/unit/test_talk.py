@@ -150,3 +150,14 @@ def test_what_stands_in_a_pipe_answers_the_question(monkeypatch: pytest.MonkeyPa
     with os.fdopen(reads, encoding="utf-8") as piped:
         monkeypatch.setattr(sys, "stdin", piped)
         assert talk.agrees("Make it?")
+
+
+def test_where_stdin_is_closed_nobody_is_there(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`gateway ... <&-`: Python has no stdin at all then."""
+    monkeypatch.setattr(sys, "stdin", None)
+
+    assert not talk.agrees("Make it?")
+    assert talk.line_of_stdin() == ""
+    assert capsys.readouterr().err == "Make it? [y/N]: \n"

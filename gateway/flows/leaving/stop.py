@@ -79,13 +79,17 @@ async def stop(
 
 
 async def whose(data: Database, clock: Clock, token: str) -> str | None:
-    """Who was sent a link while it stops something; None for one that does not."""
+    """Who was sent a link while it stops something; None for one that does not.
+
+    And for one that went elsewhere than to the mailbox on file: whoever reads there is not they,
+    and would learn from their page what they are mailed like, and once they are gone.
+    """
     digest = tokens.hash_of(token)
     if digest is None:
         return None
     async with data.read() as connection:
         link = await service_mails.find(connection, digest, await clock.now(connection))
-    return None if link is None else link.subject
+    return None if link is None or link.address_hash is not None else link.subject
 
 
 async def _meant(connection: AsyncConnection, link: StopLink) -> set[str]:

@@ -104,9 +104,9 @@ async def claim(
             known = await _read(connection, parts.clock, parts.consents, parts.config, found, vault)
             campaigns = {one.campaign for one in found.messages if one.campaign is not None}
             still = await stopped(connection, parts.rows, parts.log.macs, campaigns)
-            asking = (known.addresses, vault, known.now)
-            stand = await without_left(connection, parts.marks, parts.lookup, *asking)
-            known = replace(known, shared=said, stopped=still, addresses=stand)
+            asking = (parts.marks, parts.lookup, known.addresses, vault, known.now)
+            stand, unsure = await without_left(connection, *asking)
+            known = replace(known, addresses=stand, unsure=unsure, shared=said, stopped=still)
             kept = await throttle.keep(
                 connection, found.gates, vault, _decide(known), left.wanted, known.now
             )
@@ -175,6 +175,7 @@ class _Known:
     now: datetime
     shared: Shared = field(default_factory=Shared)
     stopped: Collection[str] = ()  # campaigns of which nothing goes
+    unsure: Collection[str] = ()  # links to mailboxes of which nobody can tell here who left
 
 
 async def _read(
@@ -264,7 +265,7 @@ def _why_to_park(known: _Known, message: Message, why: Occasion | Unknown | None
         return park
     if gate is None or not gate.live:
         return None
-    if not gates.usable(gate, known.vault, *_SENDING):
+    if not gates.usable(gate, known.vault, *_SENDING) or message.regarding in known.unsure:
         # Its key was not there before the lock; a later claim fetches it.
         return Parked.KEY_MISSING
     if message.kind is Kind.MARKETING and pair not in known.handles and known.facts[pair].consents:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
+from typing import NamedTuple
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -14,6 +15,13 @@ from consent.marks import Marks
 from consent.moving import Towards
 
 
+class Asking(NamedTuple):
+    """Links of mails that may go, and those of whom a process that lacks a key cannot tell."""
+
+    links: Mapping[str, AddressLink]
+    unsure: Collection[str] = ()
+
+
 async def without_left(
     connection: AsyncConnection,
     marks: Marks,
@@ -21,7 +29,7 @@ async def without_left(
     links: Mapping[str, AddressLink],
     vault: Vault,
     now: datetime,
-) -> Mapping[str, AddressLink]:
+) -> Asking:
     """*links* without those that ask a mailbox which somebody left since, for all mails.
 
     The gate of such a mail is that of whoever named the mailbox, so whose it is has no other way
@@ -30,9 +38,11 @@ async def without_left(
     asking = {one.id: one.opened(vault) for one in links.values() if one.kind is Towards.NEW}
     indexes = {id: lookup.hashes(to.canonical) for id, to in asking.items() if to is not None}
     if not indexes:
-        return links
+        return Asking(links)
     marked = await marks.read(connection, {one for theirs in indexes.values() for one in theirs})
     left = {
         id for id, theirs in indexes.items() if marked.bars(theirs, None, links[id].created_at, now)
     }
-    return {id: one for id, one in links.items() if id not in left}
+    # After the marks: a key is told before the first of them is made with it.
+    unsure = indexes.keys() - left if await lookup.lags(connection) else ()
+    return Asking({id: one for id, one in links.items() if id not in left}, unsure)
