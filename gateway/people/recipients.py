@@ -146,7 +146,7 @@ async def show_why(request: web.Request) -> web.StreamResponse:
         consents=consents,
         on=on,
         fresh=False,
-        fresh_url="/my-data" + pages.chosen_of(request),
+        fresh_url=f"/my-data?locale={pages.locale_of(request)}",
     )
 
 
@@ -205,7 +205,7 @@ def _preferences_page(
         purposes=purposes,
         switched=switched,
         fresh=False,
-        fresh_url="/my-data" + pages.chosen_of(request),
+        fresh_url=f"/my-data?locale={pages.locale_of(request)}",
         csrf=None,
     )
 
@@ -220,7 +220,7 @@ async def show_about(request: web.Request) -> web.StreamResponse:
 
 @page("GET", "/notices/{hash:[\\s\\S]+}", "A privacy notice", tags=("landing pages",))
 async def show_notice(request: web.Request) -> web.StreamResponse:
-    """One version of the privacy notice, by its hash; it stays what it was.
+    """One version of the privacy notice, by its hash, in its language; it stays what it was.
 
     With `?format=markdown` the very bytes that the hash is of. What was copied
     along behind the hash is cut off, as of every link.
@@ -230,6 +230,7 @@ async def show_notice(request: web.Request) -> web.StreamResponse:
         raise NotFound
     if request.query.get("format") == "markdown":
         return web.Response(body=found.body, content_type="text/markdown", charset="utf-8")
+    pages.speak(request, found.locale)
     return pages.response(
         request,
         "notice",

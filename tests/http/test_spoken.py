@@ -198,3 +198,23 @@ async def test_what_somebody_wrote_for_a_language_is_in_nobodys_way(
     assert await language(embedded, f"/unsubscribe/{found['unsubscribe']}")
     answer = await embedded.http.post(f"/unsubscribe/{found['unsubscribe']}", headers=FOREIGN)
     assert answer.status == 200
+
+
+async def test_a_notice_is_framed_in_its_own_language(embedded: App) -> None:
+    async with embedded.http.get("/forms/signup.json?locale=de") as described:
+        notice = (await described.json())["purposes"][0]["text"]["bundle"]["notice"]
+
+    async with embedded.http.get(f"/notices/{notice}", headers=FOREIGN) as answer:
+        page = await answer.text()
+
+    assert '<html lang="de"' in page
+
+
+@pytest.mark.parametrize("route", ["why", "preferences"])
+async def test_what_leads_to_the_own_pages_takes_the_language_along(
+    embedded: App, route: str
+) -> None:
+    path = (await of_mail(embedded))[route]
+
+    async with embedded.http.get(path, headers=FOREIGN) as answer:
+        assert 'href="/my-data?locale=de"' in await answer.text()
