@@ -30,7 +30,7 @@ def among_asked(column: Column[bytes], kid: Column[int], places: int | None) -> 
     """Whether *column* is among the hashes that the statement is given, and *kid* one of ours.
 
     Under one hash somebody may plant rows of as many keys as there are numbers. A lone hash is
-    no array of one: PostgreSQL would plan the statement anew each time, for longer than it answers.
+    no array of one, which costs PostgreSQL's driver several looks at what is in it.
     """
     if places == _LONE:
         return and_(column == bindparam("hash", type_=column.type), kid == bindparam("kid"))

@@ -215,8 +215,7 @@ def among_numbers(column: ColumnElement[int], values: BindParameter[Any]) -> Col
 class ByNames:
     """A query for the rows of some names, made once: it is one of a lone name, and one of any.
 
-    PostgreSQL takes what knows how long an array is for the better plan, and plans it anew each
-    time: for a lone name that takes longer than the answer.
+    Of an array PostgreSQL's driver looks several times at each value, and most are of one.
     """
 
     def __init__(self, query: Select[Any], column: ColumnElement[str]) -> None:

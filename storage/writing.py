@@ -25,8 +25,7 @@ _Process = Callable[[Any], Any]
 class _Made(NamedTuple):
     statement: str
     processes: Sequence[_Process | None]  # of each column, how its type writes a value
-    # Of one row. As arrays of one, PostgreSQL would plan it anew each time, for longer than it
-    # takes to write it, and its driver would look at each value twice.
+    # Of one row: of arrays PostgreSQL's driver looks several times at each value, of each column.
     lone: bool
 
 

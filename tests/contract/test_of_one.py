@@ -1,4 +1,4 @@
-"""What is asked about one person, and written about one, is planned by PostgreSQL a few times."""
+"""What is asked and written about one person PostgreSQL plans a few times, and not each time."""
 
 from __future__ import annotations
 
