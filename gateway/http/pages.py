@@ -191,9 +191,13 @@ def linked(text: str) -> Markup:
     return Markup("").join(pieces)
 
 
-def speak(request: web.Request, locale: str) -> None:
-    """Answer this request in *locale*, that of whom it is for, unless they chose another."""
-    request[_SPOKEN] = locale
+def speak(request: web.Request, locale: object) -> None:
+    """Answer this request in *locale*, that of whom it is for, unless they chose another.
+
+    A row may hold anything for it: what is no text keeps nobody from the page.
+    """
+    if isinstance(locale, str):
+        request[_SPOKEN] = locale
 
 
 def locale_of(request: web.Request, wanted: str | None = None) -> str:

@@ -210,6 +210,15 @@ async def test_a_notice_is_framed_in_its_own_language(embedded: App) -> None:
     assert '<html lang="de"' in page
 
 
+async def test_nor_is_what_somebody_wrote_for_that_of_a_notice(embedded: App) -> None:
+    async with embedded.http.get("/forms/signup.json") as described:
+        notice = (await described.json())["purposes"][0]["text"]["bundle"]["notice"]
+    written = "x'6465'" if embedded.parts.data.dialect == "sqlite" else "''"
+    await by_sql(embedded, f"UPDATE privacy_notice SET locale = {written}")  # noqa: S608 ours
+
+    assert await language(embedded, f"/notices/{notice}") == "fr"
+
+
 @pytest.mark.parametrize("route", ["why", "preferences"])
 async def test_what_leads_to_the_own_pages_takes_the_language_along(
     embedded: App, route: str
