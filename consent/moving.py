@@ -22,6 +22,9 @@ A_WEEK = timedelta(days=7)
 TOLD_A_WEEK = 4  # mails to the mailbox on file: when it is asked for, and when it is done
 TOLD_BEFORE = timedelta(minutes=1)  # the new one is asked so long after the one on file is told
 TAKEN_BACK_WITHIN = timedelta(days=14)
+# The purpose of mails that ask the new one. One of its own: whoever asks must not see whether it
+# was mailed, and what its server said. No name in the configuration has a dot.
+ASKING = "service.new-address"
 LIFTS_TOLD_A_WEEK = 2  # of each kind of stop: the links of the first ones are still there
 
 

@@ -142,6 +142,15 @@ async def sharing(
     return set((await connection.execute(query)).scalars())
 
 
+async def askers(
+    connection: AsyncConnection, mailboxes: Collection[bytes], since: datetime
+) -> set[str]:
+    """Who asked after *since* that their mails go to one of these mailboxes, by any spelling."""
+    asked = and_(mail.c.mailbox.in_(set(mailboxes)), mail.c.kind == Kind.ADDRESS)
+    query = select(mail.c.subject).where(asked, mail.c.sent_at > since)
+    return set((await connection.execute(query)).scalars())
+
+
 async def sent(
     connection: AsyncConnection, kind: Kind, mailboxes: Collection[bytes], now: datetime
 ) -> dict[bytes, list[datetime]]:

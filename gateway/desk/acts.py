@@ -21,9 +21,10 @@ from gateway.errors import Invalid, NotFound
 from gateway.flows.by import By
 from gateway.flows.desk.sitting import Operator
 from gateway.flows.leaving.ending import Withdrawal
-from gateway.flows.rights import erase, erasing
-from gateway.flows.rights.erase import Erasures, Foreseen, Request
+from gateway.flows.rights import erasing
+from gateway.flows.rights.erase import Erasures, Request
 from gateway.flows.rights.erasing import Erasing
+from gateway.flows.rights.foreseen import Foreseen, foresee
 from gateway.flows.rights.holds import Holds
 from gateway.flows.rights.stops import Stops
 from gateway.flows.sending.permission import Question
@@ -127,7 +128,7 @@ async def _before(
     parts = request.app[PARTS]
     periods = erasing.periods_of(parts.config.retention)
     stores = (parts.data, parts.clock, parts.consents, periods)
-    foreseen: Foreseen | None = await erase.foresee(*stores, subject)
+    foreseen: Foreseen | None = await foresee(*stores, subject)
     if foreseen is None:
         raise NotFound
     facts: dict[str, Any] = {

@@ -20,9 +20,10 @@ from gateway.errors import Invalid, NotFound, TooMany
 from gateway.flows.leaving.ending import Withdrawal
 from gateway.flows.proving import certificate
 from gateway.flows.proving.certificate import Certificate
-from gateway.flows.rights import erase, erasing, waiting
+from gateway.flows.rights import erasing, waiting
 from gateway.flows.rights.erase import Erasures, Request
 from gateway.flows.rights.erasing import Erasing
+from gateway.flows.rights.foreseen import foresee
 from gateway.flows.rights.session import close_session
 from gateway.flows.rights.stops import CHANNEL, Stopped, Stops
 from gateway.flows.rights.telling import receivers_of
@@ -239,7 +240,7 @@ async def _erasure_page(request: web.Request, session: Session | None) -> web.St
     if session is not None:
         periods = erasing.periods_of(config.retention)
         args = (parts.data, parts.clock, parts.consents, periods)
-        foreseen = await erase.foresee(*args, session.subject)
+        foreseen = await foresee(*args, session.subject)
     if session is None or foreseen is None:
         return see_other(START, request)
     blocked = config.rights.suppress_after_erasure

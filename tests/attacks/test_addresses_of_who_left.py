@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 import pytest
 from sqlalchemy import select
 
+from audit.kinds import Actor
+from consent import address
 from consent.marks import GRACE
 from consent.moving import TOLD_BEFORE
+from delivery.desk import Parcel
 from delivery.outbox import Parked, Status, outbox
+from delivery.permits import Spending
 from gateway.flows.keeping.retention import RetentionRules
+from gateway.flows.leaving.ending import Withdrawal
+from gateway.flows.leaving.withdraw import Withdrawals
+from gateway.flows.rights.erase import Erasures, Request
+from gateway.flows.rights.erasing import Erasing
+from gateway.flows.sending.permission import Question
+from gateway.process.desk import Desk
+from tests.attacks.test_hidden_rows import queue
 from tests.attacks.test_lagging_node import beside
 from tests.attacks.test_left_before import erased, passed_on
 from tests.http.test_people_rights import Visit, visit
@@ -132,6 +144,80 @@ async def test_nor_by_a_process_that_cannot_tell_who_left(me: Visit) -> None:
         me.app.step(timedelta(hours=1))
         assert [one.to for one in await newer.deliver()] == []
         assert await reasons(me.app) == []
+
+
+async def taken(me: Visit, to: str = BOB) -> tuple[Desk, Parcel]:
+    """The mail that asks a mailbox, as a worker has it who has not begun to send it."""
+    await ask(me, to)
+    await me.app.deliver()
+    me.app.step(TOLD_BEFORE)
+    desk = Desk(me.app.parts)
+    await desk.register("wrk_slow")
+    (parcel,) = await desk.claim("wrk_slow", 1)
+    return desk, parcel
+
+
+async def sent_after(leaving: asyncio.Task[None], desk: Desk, parcel: Parcel) -> bool:
+    """Whether somebody who leaves was answered before their mail was begun, which it then was."""
+    await asyncio.sleep(0.5)
+    answered = leaving.done()
+    spent = await desk.spend("wrk_slow", [Spending(parcel.permit, parcel.message, parcel.attempt)])
+    await asyncio.wait_for(leaving, 60)
+    return answered and bool(spent)
+
+
+async def forgotten(app: App, question: Question) -> None:
+    asked = Request(question, Actor.API, "letter")
+    assert await Erasures(Erasing(app.parts)).erase(asked) is not None
+
+
+async def by_request(app: App) -> None:
+    await forgotten(app, Question("", address.parse(BOB)))
+
+
+async def by_their_name(app: App) -> None:
+    """No address is said: theirs is sealed."""
+    await forgotten(app, Question("", subject=await app.subject(BOB)))
+
+
+async def by_a_link(app: App) -> None:
+    subject = await app.subject(BOB)
+    assert subject is not None
+    withdrawal = Withdrawal(None, Actor.SUBJECT, "my-data")
+    await Withdrawals(app.parts).by_subject(subject, withdrawal)
+
+
+LEAVING = [by_request, by_their_name, by_a_link, by_objection, by_withdrawal]
+
+
+@pytest.mark.parametrize("leave", LEAVING)
+async def test_a_permit_of_the_moment_before_is_waited_for(me: Visit, leave: Leave) -> None:
+    """It is Ada's, whose mail it is: nobody looked there as Bob left."""
+    await me.app.subscribe(BOB)
+    desk, parcel = await taken(me)
+
+    assert not await sent_after(asyncio.create_task(leave(me.app)), desk, parcel)
+
+
+@pytest.mark.parametrize("leave", [by_objection, by_withdrawal])
+async def test_so_is_it_by_whoever_nobody_knows(me: Visit, leave: Leave) -> None:
+    desk, parcel = await taken(me)
+
+    assert not await sent_after(asyncio.create_task(leave(me.app)), desk, parcel)
+
+
+async def test_what_the_same_person_is_mailed_themselves_keeps_nobody_waiting(me: Visit) -> None:
+    """Else whoever asks for many mailboxes holds up all of them."""
+    await me.app.subscribe(BOB)
+    await ask(me, BOB)
+    await me.app.deliver()
+    await queue(me.app)
+    desk = Desk(me.app.parts)
+    await desk.register("wrk_slow")
+    (parcel,) = await desk.claim("wrk_slow", 1)
+    assert parcel.subject == await me.app.subject(ADA)
+
+    await asyncio.wait_for(by_withdrawal(me.app), 10)
 
 
 async def reasons(app: App) -> list[str]:

@@ -12,11 +12,11 @@ from consent import address
 from delivery.permits import Spending
 from delivery.tables import permit
 from gateway.flows.proving.verify import verify
-from gateway.flows.rights.erase import Erasures, Request
-from gateway.flows.rights.erasing import Erasing
+from gateway.flows.rights.erase import Request
 from gateway.flows.sending.permission import Question
 from gateway.process.desk import Desk
 from tests.attacks.test_hidden_rows import leave, mailed, queue
+from tests.attacks.test_rows_beside_an_erasure import first_step
 from tests.support.apps import ADA, App
 from tests.support.stores import rows
 
@@ -60,7 +60,7 @@ async def test_not_me_waits_for_permits_also_while_an_erasure_does(app: App, ans
     await desk.register("wrk_slow")
     (parcel,) = await desk.claim("wrk_slow", 1)
     asked = Request(Question("", address.parse(ADA)), Actor.API, "letter")
-    begun = await Erasures(Erasing(app.parts))._begin(asked)
+    begun = await first_step(app, asked)
     assert begun is not None and begun.still_open
 
     saying = asyncio.create_task(app.http.post(f"/confirm/{token}", data={"answer": answer}))
@@ -79,7 +79,7 @@ async def test_not_me_while_an_erasure_does_ends_what_other_spellings_are_asked(
     await app.sign_up(ADA.replace("@", "+news@"))
     await app.tick()
     asked = Request(Question("", address.parse(ADA)), Actor.API, "letter")
-    assert await Erasures(Erasing(app.parts))._begin(asked) is not None
+    assert await first_step(app, asked) is not None
 
     answer = await app.http.post(f"/confirm/{token}", data={"answer": "reject"})
 

@@ -19,7 +19,8 @@ from consent.keys import tables as keys
 from consent.keys.vault import OF_PEOPLE, Compartment
 from delivery.permits import Spending
 from delivery.tables import outbox, permit
-from gateway.flows.rights.erase import Erasures, Request
+from gateway.flows.leaving.asked_there import Askers
+from gateway.flows.rights.erase import Erasures, Request, _Begun
 from gateway.flows.rights.erasing import Erasing
 from gateway.flows.sending.permission import Question
 from gateway.process.desk import Desk
@@ -43,10 +44,16 @@ async def kept(app: App, table: Any) -> Rows:
         return await rows(connection, table)
 
 
+async def first_step(app: App, asked: Request) -> _Begun | None:
+    """What is written before anybody is waited for."""
+    askers = Askers(app.parts.keyring.suppression)
+    return await Erasures(Erasing(app.parts))._begin(asked, askers)
+
+
 async def begun(app: App, email: str = ADA) -> None:
     """The first step, after which a process dies or a key store is away."""
     asked = Request(Question("", address.parse(email)), Actor.API, "letter")
-    assert await Erasures(Erasing(app.parts))._begin(asked) is not None
+    assert await first_step(app, asked) is not None
 
 
 async def test_an_address_pointed_at_somebody_else_has_nobody_else_erased(app: App) -> None:

@@ -10,10 +10,10 @@ import pytest
 
 from audit.export.disclosed import Showing
 from audit.kinds import Actor, Kind
+from consent import moving
 from gateway.callers.api_keys import Scope
 from gateway.flows.proving import exports
 from gateway.flows.proving.export_forms import Form
-from gateway.flows.rights import address_mails
 from tests.support import bundles
 from tests.support.apps import ADA, App
 from tests.support.audit import MOMENT
@@ -263,6 +263,6 @@ async def test_what_somebody_else_may_have_said_in_their_name_is_withheld(app: A
 
     assert shown(Kind.CONSENT_REQUESTED, {"consent": "con_1"}) is Showing.WITHHELD
     assert shown(Kind.CONSENT_REQUESTED, {"consent": "con_2"}) is Showing.OPENED
-    asking = {"message": "msg_1", "purpose": address_mails.ASKING}
+    asking = {"message": "msg_1", "purpose": moving.ASKING}
     assert shown(Kind.PERMIT_BATCH, asking) is Showing.LEFT_OUT
     assert shown(Kind.DELIVERY_BATCH, {"message": "msg_1"}) is Showing.LEFT_OUT

@@ -41,3 +41,13 @@ def at(gate: Gate, vault: Vault) -> str | None:
     """The canonical address that somebody has on file; None where it does not open."""
     mailbox = mailbox_of(gate, vault)
     return None if mailbox is None else address.recognised(mailbox)
+
+
+def addresses(gate: Gate | None, said: Address | None, vault: Vault) -> list[Address]:
+    """The address that somebody has on file, and that by which they were *said* to leave.
+
+    Whoever writes rows may have altered what people are found by.
+    """
+    mailbox = None if gate is None else mailbox_of(gate, vault)
+    known = [] if mailbox is None else [address.parse(mailbox)]
+    return known if said is None else [*known, said]

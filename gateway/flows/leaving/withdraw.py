@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -37,6 +38,7 @@ from delivery import permits
 from delivery.permits import Open
 from gateway.flows.leaving import acknowledging, hidden, unfound, whereabouts
 from gateway.flows.leaving.acknowledging import Leaver
+from gateway.flows.leaving.asked_there import Askers
 from gateway.flows.leaving.ending import Ending, Leaving, Withdrawal
 from gateway.flows.sending import permission
 from gateway.flows.sending.permission import Question
@@ -106,6 +108,18 @@ def _strangers(leaving: Sequence[Leaving], *, objecting: bool = False) -> list[A
         if leaver.subject is None
         and leaver.email is not None
         and (leaver.withdrawal.objection or not objecting)
+    ]
+
+
+def _left_for_good(
+    leaving: Sequence[Leaving], held: Mapping[str, Gate], vault: Vault
+) -> list[Address]:
+    """The addresses of who leaves altogether."""
+    return [
+        email
+        for leaver in leaving
+        if leaver.ends is None
+        for email in whereabouts.addresses(held.get(leaver.subject or ""), leaver.email, vault)
     ]
 
 
@@ -244,11 +258,15 @@ class Withdrawals:
                 raise PartAway("data")
 
     async def _write(self, said: Sequence[_Said]) -> list[_Written | Exception]:
-        while (written := await self._try(said)) is None:
-            pass  # somebody signed up between the look and the lock
+        askers = Askers(self._parts.keyring.suppression)
+        trying = partial(self._try, said, askers)
+        while (written := await askers.attempt(trying)) is None:
+            pass  # somebody signed up, or asked for their mailbox, between the look and the lock
         return written
 
-    async def _try(self, said: Sequence[_Said]) -> list[_Written | Exception] | None:
+    async def _try(
+        self, said: Sequence[_Said], askers: Askers
+    ) -> list[_Written | Exception] | None:
         subjects = await self._subjects([word.question for word in said])
         leaving = [
             Leaving(word.withdrawal, subject, word.question.email)
@@ -257,7 +275,7 @@ class Withdrawals:
         parts, strangers = self._parts, _strangers(leaving)
         stores = (parts.data, parts.keystore, parts.lookup, parts.rows)
         await unfound.require_none(*stores, parts.keyring.suppression, strangers)
-        return await self._commit(leaving)
+        return await self._commit(leaving, askers)
 
     async def _subjects(self, questions: Sequence[Question]) -> list[str | None]:
         if all(question.email is None for question in questions):
@@ -315,24 +333,27 @@ class Withdrawals:
             sharing = await self._sharing(connection, leaving)
         return await self._parts.keystore.vault(sharing.union(subjects))
 
-    async def _commit(self, leaving: Sequence[Leaving]) -> list[_Written | Exception] | None:
+    async def _commit(
+        self, leaving: Sequence[Leaving], askers: Askers
+    ) -> list[_Written | Exception] | None:
         """Write withdrawals in one transaction; for each, in order, what it has to wait for.
 
         None, and nothing written, where nobody's address became somebody's meanwhile.
         """
         subjects = {leaver.subject for leaver in leaving if leaver.subject is not None}
         parts, keys = self._parts, self._parts.rows
-        vault = await self._vault(leaving, subjects)
+        vault = await self._vault(leaving, subjects | askers.subjects)
         async with parts.data.begin() as connection:
             if await have_appeared(connection, parts.lookup, _strangers(leaving)):
                 return None
             sharing = await self._sharing(connection, leaving)
-            together = await gates.lock(connection, subjects | sharing)
+            together = await gates.lock(connection, subjects | sharing | askers.subjects)
             held = {one: gate for one, gate in together.items() if one in subjects}
             _require_there(leaving, held)
             _require_theirs(leaving, held, vault)
             names = await parts.lookup.of(connection, held)
             now = await parts.clock.now(connection)
+            await askers.require_all(connection, _left_for_good(leaving, held, vault), now)
             _tell_of_missing_keys(held, vault)
             trail, macs = Trail(parts.log, vault, held, keys), parts.log.macs
             ending = await Ending.of(connection, parts.consents, macs, held, vault, trail, now)
@@ -355,6 +376,7 @@ class Withdrawals:
             still_open = await permits.open_of(connection, wanted, now)
             await self._acknowledge(connection, ending, leaving, vault)
             asking = await permits.open_of(connection, [(one.subject, None) for one in others], now)
+            elsewhere = await askers.open_permits(connection, now)
             ttl = parts.config.delivery.permit_ttl
             held_back = await hidden.holders(connection, macs, vault, together, now, ttl)
             await ending.trail.stage(connection)
@@ -364,6 +386,6 @@ class Withdrawals:
         return [
             PartAway("data")  # what was written stands; nobody can say that it holds
             if leaver.subject in held_back or held_back - subjects  # of another spelling
-            else _written(leaver, taken, theirs, shared)
+            else _written(leaver, taken, permits.together([theirs, elsewhere]), shared)
             for leaver, theirs in zip(leaving, still_open, strict=True)
         ]

@@ -20,7 +20,7 @@ from audit.export.selection import Part, Passed, Wanted, unseen
 from audit.kinds import Actor, Kind
 from audit.trail import Told
 from audit.witnesses import Witness, attached
-from consent import gates, history, specimens, texts
+from consent import gates, history, moving, specimens, texts
 from consent.history import History
 from consent.keys.vault import Compartment
 from consent.specimens import Specimen
@@ -29,7 +29,6 @@ from gateway.flows.leaving import whereabouts
 from gateway.flows.proving import consent_proof, export_forms
 from gateway.flows.proving.export_forms import Bytes, Export, Files, Form, Order, Source
 from gateway.flows.proving.unanswered import Unanswered
-from gateway.flows.rights import address_mails
 from gateway.flows.rights.dossier import Aside
 from gateway.flows.rights.handing_out import Asked, HandingOut
 from gateway.flows.sending.permission import Question, find_subjects
@@ -90,7 +89,7 @@ class _Shown:
         if self.unanswered.opens(facts):
             return Showing.WITHHELD
         message = facts.get("message")
-        if facts.get("purpose") == address_mails.ASKING and message is not None:
+        if facts.get("purpose") == moving.ASKING and message is not None:
             self.of_others.add(message)
         if message in self.of_others:
             return Showing.LEFT_OUT

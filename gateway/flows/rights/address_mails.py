@@ -43,8 +43,6 @@ log = structlog.get_logger()
 
 # No purpose can be called so: a name in the configuration has no dot.
 PURPOSE = "service.address"
-# Under one of its own: whoever asks must not see whether it was mailed, and what its server said.
-ASKING = "service.new-address"
 _AT_ONCE = 200
 _ASKED, _CHANGED, _CONFIRM = "address_asked", "address_changed", "address_confirm"
 
@@ -119,7 +117,7 @@ def _written(
         now,
         kind=MailKind.SERVICE,
         subject=subject,
-        purpose=ASKING if towards is Towards.NEW else PURPOSE,
+        purpose=moving.ASKING if towards is Towards.NEW else PURPOSE,
         sender=sender,
         id_domain=config.senders[sender].dkim_domain,
         due_at=due_at or now,

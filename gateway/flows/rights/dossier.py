@@ -23,6 +23,7 @@ from consent import (
     address,
     gates,
     holds,
+    moving,
     paces,
     personal,
     rights_requests,
@@ -35,7 +36,7 @@ from consent.rights import RightsRequest
 from consent.suppressions import Blocked
 from delivery import outbox, past
 from delivery.outbox import Stored
-from gateway.flows.rights import address_mails, overview, past_mails
+from gateway.flows.rights import overview, past_mails
 from gateway.flows.rights.overview import OwnData
 from gateway.flows.rights.past_mails import Mail
 from gateway.parts import Parts
@@ -161,9 +162,7 @@ class Dossiers:
             found += await aside(partial(_opened, rows, vault))
         # Mails that asked a mailbox which need not be theirs: of those they learn nothing.
         of_others = {
-            one.facts.get("message")
-            for one in found
-            if one.facts.get("purpose") == address_mails.ASKING
+            one.facts.get("message") for one in found if one.facts.get("purpose") == moving.ASKING
         }
         found = [one for one in found if one.facts.get("message") not in of_others - {None}]
         found.sort(key=lambda one: one.entry.at, reverse=True)
@@ -178,14 +177,14 @@ class Dossiers:
         events: Sequence[Told],
     ) -> tuple[list[Mail], int]:
         """The newest messages, and how many older ones there are."""
-        ids = await past.newest(connection, subject, self.most_messages, address_mails.ASKING)
+        ids = await past.newest(connection, subject, self.most_messages, moving.ASKING)
         found: list[Mail] = []
         for start in range(0, len(ids), _AT_ONCE):
             page = await past.read(connection, ids[start : start + _AT_ONCE])
             sealed = await outbox.contents(connection, [one.message.content for one in page])
             keys = await self.parts.keystore.content_keys(_keys(sealed.values()))
             found += await aside(partial(opener.opened, page, sealed, keys))
-        count = await past.count(connection, subject, address_mails.ASKING)
+        count = await past.count(connection, subject, moving.ASKING)
         # With rows left out, nobody could tell them from such as only the log tells of.
         alone = partial(past_mails.told_alone, events, set(ids)) if count == len(ids) else list
         found += await aside(alone)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -18,7 +19,6 @@ from audit import histories
 from audit.kinds import Actor, Kind
 from audit.trail import Told
 from consent import (
-    address,
     deadlines,
     erasures,
     gates,
@@ -27,12 +27,13 @@ from consent import (
     taken_away,
 )
 from consent import retention as consent_rules
-from consent.consents import Consent, Consents
+from consent.consents import Consent
 from consent.deadlines import Calendar
 from consent.erasures import Erasure, Stage
 from consent.gates import Gate
 from consent.held_evidence import ErasureHeld, HoldLifted
 from consent.keys.vault import OF_PEOPLE, Vault
+from consent.lookup import Found
 from consent.marks import Left
 from consent.model import SubjectState
 from consent.retention import Periods, Person
@@ -46,13 +47,12 @@ from gateway.callers.idempotency import Clash, Name, Remembered
 from gateway.config import calendars
 from gateway.flows.by import By, refs_of
 from gateway.flows.leaving import ending, hidden, unfound, whereabouts, withdraw
+from gateway.flows.leaving.asked_there import Askers
 from gateway.flows.leaving.ending import Withdrawal
 from gateway.flows.rights import erasing, unblocking
 from gateway.flows.rights.erasing import Erasing
 from gateway.flows.sending import permission
 from gateway.flows.sending.permission import Question
-from storage.clock import Clock
-from storage.database import Database
 from storage.errors import PartAway, StorageAway
 from storage.ids import random_id
 
@@ -109,31 +109,10 @@ class _Begun:
     taken: Sequence[TakingAway] = ()  # what the guard's store must hear of
     clash: Clash | None = None  # another request has its name
 
-
-@dataclass(frozen=True, slots=True)
-class Foreseen:
-    """What would stay of somebody who is erased now."""
-
-    locked_until: datetime | None  # none: nothing
-    objected: bool
-    held_until: datetime | None  # none: no hold stands, and it would not wait
-
-
-async def foresee(
-    data: Database, clock: Clock, consents: Consents, periods: Periods, subject: str
-) -> Foreseen | None:
-    """Say so before it is asked for; None for who is no longer live. Changes nothing."""
-    async with data.snapshot() as connection:
-        gate = (await gates.peek(connection, [subject])).get(subject)
-        if gate is None or not gate.live:
-            return None
-        now = await clock.now(connection)
-        stored = (await consents.of_subjects(connection, [subject])).get(subject, [])
-        held_until = await holds.until(connection, consents.keys, subject, now)
-    # Of an altered row nothing is foreseen that follows from it; an erasure asks the log.
-    person = erasing.person_of(gate, consents.keys, ())
-    until = consent_rules.foreseen_lock(person, stored, periods, now)
-    return Foreseen(until, person.objected_at is not None, held_until)
+    def beside(self, still_open: Open, *, held_back: bool) -> _Begun:
+        """This, with permits of others that have to be waited for as well."""
+        together = permits.together([self.still_open, still_open])
+        return replace(self, still_open=together, held_back=self.held_back or held_back)
 
 
 class Erasures:
@@ -170,8 +149,10 @@ class Erasures:
         return await self._erase(replace(request, name=name))
 
     async def _erase(self, request: Request) -> Erasure | Clash | None:
-        while (begun := await self._begin(request)) is None:
-            pass  # somebody signed up between the look and the lock
+        askers = Askers(self._parts.keyring.suppression)
+        trying = partial(self._begin, request, askers)
+        while (begun := await askers.attempt(trying)) is None:
+            pass  # somebody signed up, or asked for their mailbox, between the look and the lock
         if begun.clash is not None:
             return begun.clash
         # No connection is held here: whoever waits must not keep others from the database.
@@ -195,7 +176,7 @@ class Erasures:
             log.warning("erasure.waits", store=error.store)
             return begun
 
-    async def _begin(self, request: Request) -> _Begun | None:
+    async def _begin(self, request: Request, askers: Askers) -> _Begun | None:
         """First step; None, nothing written, where nobody's address became somebody's meanwhile."""
         parts, question = self._parts, request.question
         async with parts.data.read() as connection:
@@ -208,7 +189,7 @@ class Erasures:
         stores = (parts.data, parts.keystore, parts.lookup, parts.rows)
         await unfound.require_none(*stores, parts.keyring.suppression, strangers)
         # Before anything is locked: the key store may be slow, and who holds gates holds up mail.
-        vault = await parts.keystore.vault(subjects)
+        vault = await parts.keystore.vault(subjects | askers.subjects)
         async with parts.data.begin() as connection:
             if await withdraw.have_appeared(connection, parts.lookup, strangers):
                 return None
@@ -216,34 +197,51 @@ class Erasures:
             taken_name = await idempotency.take_new(connection, request.name, now)
             if isinstance(taken_name, Clash):
                 return _Begun(None, clash=taken_name)
-            held = await gates.lock(connection, subjects)
+            together = await gates.lock(connection, subjects | askers.subjects)
             now = await parts.clock.now(connection)
-            gate = held.get(subject or "")
-            _require_theirs(request.question, gate, vault)
-            mailboxes = [whereabouts.mailbox_of(one, vault) for one in held.values()]
-            known = [address.parse(one) for one in mailboxes if one is not None]
-            # Also what was said: whoever writes rows may have altered what people are found by.
-            named = known if question.email is None else [*known, question.email]
+            gate = together.get(subject or "")
+            _require_theirs(question, gate, vault)
+            named = whereabouts.addresses(gate, question.email, vault)
+            await askers.require_all(connection, named, now)
             hashes = [index for one in named for index in parts.lookup.hashes(one.canonical)]
             await parts.marks.add(connection, [Left(index, None) for index in hashes], now)
             if gate is not None and not gate.gone(parts.rows):
                 begun = await self._of(connection, request, gate, vault, now)
-                await idempotency.end(
-                    connection, taken_name, None if begun.erasure is None else begun.erasure.id
-                )
-                return begun
-            await idempotency.end(connection, taken_name, None)
-            before = await erasures.of_subjects(connection, parts.rows, subjects)
-            (open_,) = await permits.open_of(connection, [(subject, None)], now)
-            # Their row is away for a moment, or nobody can tell whose the address is. Of an id
-            # that is nobody's there is no key; without one there would be nobody to mail either.
-            keyless = subject is not None and not any(vault.has(subject, one) for one in OF_PEOPLE)
-            lost = gate is None and found is not None and subject not in before and not keyless
+                remembered = begun.erasure
+            else:
+                begun = await self._of_nobody(connection, found, gate, vault, now)
+                remembered = None
+            await idempotency.end(
+                connection, taken_name, None if remembered is None else remembered.id
+            )
             ttl, macs = parts.config.delivery.permit_ttl, parts.log.macs
-            # Of who is erased we deleted the permits ourselves, once they had been waited for.
-            going = {one for one, gate in held.items() if gate.state is SubjectState.ERASING}
-            away = await hidden.holders(connection, macs, vault, going, now, ttl)
-            taken = await taken_away.due_of(connection, parts.rows, subjects)
+            away = await hidden.holders(connection, macs, vault, askers.subjects, now, ttl)
+            elsewhere = await askers.open_permits(connection, now)
+        return begun.beside(elsewhere, held_back=bool(away))
+
+    async def _of_nobody(
+        self,
+        connection: AsyncConnection,
+        found: Found | None,
+        gate: Gate | None,
+        vault: Vault,
+        now: datetime,
+    ) -> _Begun:
+        """Of nobody, or of somebody who is being erased or is away for a moment."""
+        parts = self._parts
+        subject = None if found is None or not found.honest else found.subject
+        subjects = set() if subject is None else {subject}
+        before = await erasures.of_subjects(connection, parts.rows, subjects)
+        (open_,) = await permits.open_of(connection, [(subject, None)], now)
+        # Their row is away for a moment, or nobody can tell whose the address is. Of an id
+        # that is nobody's there is no key; without one there would be nobody to mail either.
+        keyless = subject is not None and not any(vault.has(subject, one) for one in OF_PEOPLE)
+        lost = gate is None and found is not None and subject not in before and not keyless
+        ttl, macs = parts.config.delivery.permit_ttl, parts.log.macs
+        # Of who is erased we deleted the permits ourselves, once they had been waited for.
+        going = subjects if gate is not None and gate.state is SubjectState.ERASING else set()
+        away = await hidden.holders(connection, macs, vault, going, now, ttl)
+        taken = await taken_away.due_of(connection, parts.rows, subjects)
         return _Begun(before.get(subject or ""), open_, lost or bool(away), taken)
 
     async def _of(

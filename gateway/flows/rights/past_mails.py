@@ -14,12 +14,12 @@ from audit.kinds import Kind as EventKind
 from audit.trail import Told
 from consent.keys.keystore import KeyStore
 from consent.keys.vault import Compartment, Vault
+from consent.moving import ASKING
 from delivery import past as past_rows
 from delivery.outbox import Message, Status, Stored
 from delivery.outcome import Kind
 from delivery.past import Past, Use
 from gateway.flows.errors import ContentError
-from gateway.flows.rights.address_mails import ASKING
 from gateway.flows.sending import content
 from gateway.flows.sending.content import CallersParts, CallersTemplate, OurMail
 from storage.database import Database

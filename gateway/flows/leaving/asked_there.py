@@ -1,0 +1,67 @@
+"""Mails that ask a mailbox whether somebody's shall go there, while whoever reads there leaves.
+
+The gate of such a mail is that of who asked for it, and so is its permit. Whoever leaves the
+mailbox holds their gates too, and waits for those permits: what is claimed later sees the mark.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Collection
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TypeVar
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from consent import moving, service_mails
+from consent.address import Address
+from delivery import permits
+from delivery.permits import Open
+from storage.keysets import KeySet
+
+T = TypeVar("T")
+_SINCE = moving.A_WEEK  # the link of an older one is over, and its mail with it
+
+
+class _OthersAsked(Exception):
+    """Somebody asked whose gate is not held."""
+
+
+@dataclass(frozen=True, slots=True)
+class Askers:
+    """Whose gates to hold beside those of who leaves; found out while theirs are held."""
+
+    suppression: KeySet  # what names mailboxes
+    subjects: set[str] = field(default_factory=set)
+
+    async def attempt(self, doing: Callable[[], Awaitable[T | None]]) -> T | None:
+        """What *doing* returns; None where it must begin again, and all that it wrote is undone."""
+        try:
+            return await doing()
+        except _OthersAsked:
+            return None
+
+    async def require_all(
+        self, connection: AsyncConnection, emails: Collection[Address], now: datetime
+    ) -> None:
+        """Go on only if *subjects* were all who asked for these mailboxes; nobody does meanwhile.
+
+        Else the others are among them the next time: gates are locked in one order by all.
+        """
+        if not emails:
+            return
+        named = {one for email in emails for one in self._names(email)}
+        there = await service_mails.askers(connection, named, now - _SINCE)
+        if not there <= self.subjects:
+            self.subjects.update(there)
+            raise _OthersAsked
+
+    def _names(self, email: Address) -> list[bytes]:
+        return service_mails.mailbox_hashes(self.suppression, email)
+
+    async def open_permits(self, connection: AsyncConnection, now: datetime) -> Open:
+        """What may still start such a mail; also one of theirs to yet another mailbox."""
+        if not self.subjects:
+            return {}
+        wanted = [(subject, moving.ASKING) for subject in self.subjects]
+        return permits.together(await permits.open_of(connection, wanted, now))
