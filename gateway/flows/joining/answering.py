@@ -187,7 +187,7 @@ class Act:
 
     async def reject(self) -> Open | None:
         """Reject or withdraw, and ask this address no more; the permits to wait for."""
-        await self._say_no(Withdrawal(None, Actor.SUBJECT, withdraw.NOT_ME))
+        await self._say_no(Withdrawal(None, Actor.SUBJECT, ending.NOT_ME))
         await self._block_asking()
         return await self._all_open()
 

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit.kinds import Actor, Kind
 from audit.rowmac import RowMacs
+from audit.trail import Told
 from consent import changes, history, leavings, links, stops
 from consent.address import Address
 from consent.consents import Consent, Consents
@@ -28,6 +29,14 @@ from gateway.flows.leaving.away import Away
 from storage.honesty import RowKeys
 
 log = structlog.get_logger()
+
+
+NOT_ME = "confirmation-link"  # the channel of who says that a request was not theirs
+
+
+def said_not_me(event: Told) -> bool:
+    """Whether the person said so themselves: which way it came a caller may call what it likes."""
+    return event.entry.actor is Actor.SUBJECT and event.facts.get("channel") == NOT_ME
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ withdrawal stands, the answer is 503, and repeating it is safe.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -16,7 +16,6 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit.kinds import Actor
-from audit.trail import Told
 from consent import (
     address,
     gates,
@@ -52,13 +51,7 @@ from storage.locks import keep_out
 log = structlog.get_logger()
 
 _NO_NAMES = Names((), whole=False)
-NOT_ME = "confirmation-link"  # the channel of who says that a request was not theirs
 _AT_ONCE = 100  # who shares a transaction holds the gates of all of them
-
-
-def said_not_me(event: Told) -> bool:
-    """Whether the person said so themselves: which way it came a caller may call what it likes."""
-    return event.entry.actor is Actor.SUBJECT and event.facts.get("channel") == NOT_ME
 
 
 def _tell_of_missing_keys(held: Mapping[str, Gate], vault: Vault) -> None:
@@ -150,6 +143,29 @@ def _indexes(gate: Gate, names: Names, lookup: LookUp, vault: Vault) -> list[byt
     return [*names.hashes, *made]
 
 
+async def _open_permits(
+    connection: AsyncConnection,
+    leaving: Sequence[Leaving],
+    others: Sequence[Gate],
+    askers: Askers,
+    now: datetime,
+) -> list[Open]:
+    """For each who leaves, what there is to wait for now.
+
+    What is claimed later waits for the gates, and sees the end.
+    """
+    wanted = [(leaver.subject, leaver.ends) for leaver in leaving]
+    theirs = await permits.open_of(connection, wanted, now)
+    sharing = [(gate.subject, None) for gate in others]
+    shared = permits.together(await permits.open_of(connection, sharing, now))
+    elsewhere = await askers.open_permits(connection, now)
+    return [
+        # An objection ends what other spellings of the mailbox are asked, too.
+        permits.together([one, elsewhere, shared if leaver.withdrawal.objection else {}])
+        for leaver, one in zip(leaving, theirs, strict=True)
+    ]
+
+
 async def block_asking(
     connection: AsyncConnection,
     keys: RowKeys,
@@ -199,12 +215,6 @@ class _Written:
 
     taken: Sequence[TakingAway]  # what the guard's store must hear of
     still_open: Open  # permits to wait for
-
-
-def _written(leaver: Leaving, taken: Iterable[TakingAway], theirs: Open, shared: Open) -> _Written:
-    # An objection ends what other spellings of the mailbox are asked, too.
-    still_open = permits.together([theirs, shared]) if leaver.withdrawal.objection else theirs
-    return _Written([one for one in taken if one.subject == leaver.subject], still_open)
 
 
 class Withdrawals:
@@ -371,21 +381,16 @@ class Withdrawals:
             present = {one: gate for one, gate in held.items() if not gate.gone(keys)}
             left = _left(leaving, present, names, parts.lookup, vault)
             await parts.marks.add(connection, left, now)
-            # Those that exist now: what is claimed later waits for these gates, and sees the end.
-            wanted = [(leaver.subject, leaver.ends) for leaver in leaving]
-            still_open = await permits.open_of(connection, wanted, now)
+            still_open = await _open_permits(connection, leaving, others, askers, now)
             await self._acknowledge(connection, ending, leaving, vault)
-            asking = await permits.open_of(connection, [(one.subject, None) for one in others], now)
-            elsewhere = await askers.open_permits(connection, now)
             ttl = parts.config.delivery.permit_ttl
             held_back = await hidden.holders(connection, macs, vault, together, now, ttl)
             await ending.trail.stage(connection)
             # Also what was said before, and not told since a store was away.
             taken = await taken_away.due_of(connection, keys, subjects)
-        shared = permits.together(asking)
         return [
             PartAway("data")  # what was written stands; nobody can say that it holds
             if leaver.subject in held_back or held_back - subjects  # of another spelling
-            else _written(leaver, taken, permits.together([theirs, elsewhere]), shared)
+            else _Written([one for one in taken if one.subject == leaver.subject], theirs)
             for leaver, theirs in zip(leaving, still_open, strict=True)
         ]

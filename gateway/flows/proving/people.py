@@ -16,7 +16,7 @@ from consent.gates import Gate
 from consent.keys.vault import OF_PEOPLE, Compartment, Vault
 from consent.model import State
 from gateway.flows.leaving import whereabouts
-from gateway.flows.leaving.withdraw import said_not_me
+from gateway.flows.leaving.ending import said_not_me
 
 # Confirmed once: by then they had a handle, which is kept for ever.
 _WITH_HANDLE = (State.CONFIRMED, State.WITHDRAWN, State.EXPIRED)

@@ -20,7 +20,7 @@ from consent.gates import Gate
 from consent.keys.vault import Vault
 from consent.suppressions import Stop, Suppression
 from gateway.config.config import Suppress
-from gateway.flows.leaving import whereabouts, withdraw
+from gateway.flows.leaving import ending, whereabouts
 from storage.keysets import KeySet
 
 
@@ -88,4 +88,4 @@ class Blocking:
 
 def _says_no(event: Told) -> bool:
     """Whether it blocked asking. That somebody stopped such mails no event tells."""
-    return event.kind is Kind.CONSENT_OBJECTED or withdraw.said_not_me(event)
+    return event.kind is Kind.CONSENT_OBJECTED or ending.said_not_me(event)
