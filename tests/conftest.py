@@ -35,7 +35,7 @@ compiled.share()
 # Each transaction of ours waits for its disk: of a test a third of the time, and a tenth of the
 # processor's. What is asked of a disk itself asks for one (`postgres(durable=True)`).
 if in_memory := memory.place(4 * 2**30):
-    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", in_memory)
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(in_memory))
 
 # What these ask does not depend on the database, but for those that are about one alone: here
 # PostgreSQL is left to `make test-long`.

@@ -7,7 +7,7 @@ from consent import address
 from gateway.callers.api_keys import Scope
 from gateway.flows.by import OWN_WAYS, By
 from gateway.flows.joining import answering
-from gateway.flows.leaving import withdraw
+from gateway.flows.leaving import ending
 from gateway.flows.leaving.ending import Withdrawal
 from gateway.flows.leaving.withdraw import Withdrawals
 from gateway.flows.proving.verify import verify
@@ -36,7 +36,7 @@ async def test_nobody_passes_on_a_withdrawal_as_a_way_of_ours(app: App) -> None:
             status, said = await call(app, key, "POST", path, body | {"channel": way})
             assert (status, said["errors"][0]["pointer"]) == (422, "/channel")
     assert {
-        *(withdraw.NOT_ME, answering.DECLINED, answering.NOT_CHOSEN, replay.CHANNEL),
+        *(ending.NOT_ME, answering.DECLINED, answering.NOT_CHOSEN, replay.CHANNEL),
         *(stops.CHANNEL, rectify.CHANNEL, lifted_links.CHANNEL, erase._CHANNEL),
         *move._CHANNEL.values(),
     } <= OWN_WAYS
@@ -45,7 +45,7 @@ async def test_nobody_passes_on_a_withdrawal_as_a_way_of_ours(app: App) -> None:
 async def test_a_not_me_that_a_caller_told_of_convicts_no_row(app: App) -> None:
     """A key that may withdraw would have every verification fail for ever."""
     await app.subscribe()
-    told = Withdrawal("newsletter", Actor.API, withdraw.NOT_ME, by=By("key_1"))
+    told = Withdrawal("newsletter", Actor.API, ending.NOT_ME, by=By("key_1"))
     await Withdrawals(app.parts).withdraw(Question("newsletter", address.parse(ADA)), told)
     await app.tick()
 

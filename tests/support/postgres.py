@@ -164,11 +164,16 @@ class Postgres:
         )
 
 
+_PREFIX = "pgt-"
+
+
 @contextlib.contextmanager
 def postgres(*, durable: bool = False, options: list[str] | None = None) -> Iterator[Postgres]:
     """A fresh server; *durable* keeps fsync on, for tests that kill it and for benchmarks."""
     # A new database has three hundred files, ten times as slow on disk.
-    root = Path(tempfile.mkdtemp(prefix="pgt-", dir=None if durable else memory.place(2**30)))
+    memory.sweep(_PREFIX)
+    place = None if durable else memory.place(2**30)
+    root = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=place))
     binaries, identity = (
         _as_nobody(find_binaries(), root) if os.geteuid() == 0 else (find_binaries(), {})
     )
