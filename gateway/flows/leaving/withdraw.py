@@ -201,10 +201,15 @@ class _Written:
     still_open: Open  # permits to wait for
 
 
-def _written(leaver: Leaving, taken: Iterable[TakingAway], theirs: Open, shared: Open) -> _Written:
+def _written(
+    leaver: Leaving, taken: Iterable[TakingAway], theirs: Open, shared: Open, elsewhere: Open
+) -> _Written:
     # An objection ends what other spellings of the mailbox are asked, too.
-    still_open = permits.together([theirs, shared]) if leaver.withdrawal.objection else theirs
-    return _Written([one for one in taken if one.subject == leaver.subject], still_open)
+    wide = [shared] if leaver.withdrawal.objection else []
+    if leaver.ends is None:
+        wide.append(elsewhere)
+    ended = [one for one in taken if one.subject == leaver.subject]
+    return _Written(ended, permits.together([theirs, *wide]))
 
 
 class Withdrawals:
@@ -353,7 +358,9 @@ class Withdrawals:
             _require_theirs(leaving, held, vault)
             names = await parts.lookup.of(connection, held)
             now = await parts.clock.now(connection)
-            await askers.require_all(connection, _left_for_good(leaving, held, vault), now)
+            for_good = {one.subject for one in leaving if one.ends is None} - {None}
+            emails = _left_for_good(leaving, held, vault)
+            await askers.require_all(connection, for_good, emails, now)
             _tell_of_missing_keys(held, vault)
             trail, macs = Trail(parts.log, vault, held, keys), parts.log.macs
             ending = await Ending.of(connection, parts.consents, macs, held, vault, trail, now)
@@ -386,6 +393,6 @@ class Withdrawals:
         return [
             PartAway("data")  # what was written stands; nobody can say that it holds
             if leaver.subject in held_back or held_back - subjects  # of another spelling
-            else _written(leaver, taken, permits.together([theirs, elsewhere]), shared)
+            else _written(leaver, taken, theirs, shared, elsewhere)
             for leaver, theirs in zip(leaving, still_open, strict=True)
         ]
