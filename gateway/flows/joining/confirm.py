@@ -41,7 +41,7 @@ from delivery.permits import Open
 from gateway.flows.joining import sign_up
 from gateway.flows.joining.answering import Act, Choice, Declaration, waiting
 from gateway.flows.joining.contested import Visitor, visitor
-from gateway.flows.leaving import asked_there
+from gateway.flows.leaving import asked_there, asking_kept_out
 from gateway.limits import Wait
 from gateway.parts import Parts
 from gateway.takings import Takings
@@ -201,6 +201,10 @@ async def answer(
     still_open: Open | None = {}
     async with parts.data.begin() as connection:
         now = await parts.clock.now(connection)
+        if said is Declaration.REJECT:
+            asked = [(found.subject, None)]
+            stops = parts.keyring.suppression
+            await asking_kept_out.of_people(connection, stops, vault, asked, now)
         meant = await _meant(connection, said, found.subject, now)
         together = await gates.lock(connection, meant.people | meant.asking)
         held = {one: gate for one, gate in together.items() if one in meant.people}

@@ -6,7 +6,7 @@ mailbox holds their gates too, and waits for those permits: what is claimed late
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeVar
@@ -15,8 +15,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consent import moving, service_mails
 from consent.address import Address
+from consent.gates import Gate
+from consent.keys.vault import Vault
 from delivery import permits
 from delivery.permits import Open
+from gateway.flows.leaving import whereabouts
+from gateway.flows.leaving.ending import Leaving
 from storage.keysets import KeySet
 
 T = TypeVar("T")
@@ -80,6 +84,19 @@ async def asking(
     its claim sees what they said (`moving.TOLD_BEFORE`).
     """
     return await service_mails.askers(connection, people, boxes, now - _SINCE)
+
+
+def left_for_good(
+    leaving: Sequence[Leaving], held: Mapping[str, Gate], vault: Vault
+) -> tuple[set[str], list[Address]]:
+    """Who leaves altogether, and their addresses."""
+    going = [one for one in leaving if one.ends is None]
+    emails = [
+        email
+        for one in going
+        for email in whereabouts.addresses(held.get(one.subject or ""), one.email, vault)
+    ]
+    return {one.subject for one in going if one.subject is not None}, emails
 
 
 def of_asking(subjects: Collection[str]) -> list[tuple[str, str]]:

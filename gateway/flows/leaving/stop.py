@@ -15,7 +15,7 @@ from consent.service_mails import StopLink
 from consent.suppressions import Stop, Suppression
 from delivery import permits
 from delivery.permit_wait import PermitWait
-from gateway.flows.leaving import asked_there, hidden, withdraw
+from gateway.flows.leaving import asked_there, asking_kept_out, hidden, withdraw
 from gateway.flows.leaving.asked_there import of_asking
 from storage.clock import Clock
 from storage.database import Database
@@ -54,6 +54,11 @@ async def stop(
     # Before anything is locked: the key store may be slow, and who holds gates holds up mail.
     vault = await keystore.vault(meant.sharing | meant.asking)
     async with data.begin() as connection:
+        if link.address_hash is None:
+            said = [(link.subject, None)]
+            await asking_kept_out.of_people(connection, suppression, vault, said, now)
+        else:
+            await asking_kept_out.of_mailboxes(connection, [{link.address_hash}], now)
         # Not before: meanwhile a mail may have been queued for another spelling of the mailbox.
         meant = await _meant(connection, link, now)
         together = await gates.lock(connection, meant.sharing | meant.asking)

@@ -36,9 +36,9 @@ from consent.taken_away import TakingAway
 from consent.trail import Trail
 from delivery import permits
 from delivery.permits import Open
-from gateway.flows.leaving import acknowledging, hidden, unfound, whereabouts
+from gateway.flows.leaving import acknowledging, asking_kept_out, hidden, unfound, whereabouts
 from gateway.flows.leaving.acknowledging import Leaver
-from gateway.flows.leaving.asked_there import Askers
+from gateway.flows.leaving.asked_there import Askers, left_for_good
 from gateway.flows.leaving.ending import Ending, Leaving, Withdrawal
 from gateway.flows.sending import permission
 from gateway.flows.sending.permission import Question
@@ -108,18 +108,6 @@ def _strangers(leaving: Sequence[Leaving], *, objecting: bool = False) -> list[A
         if leaver.subject is None
         and leaver.email is not None
         and (leaver.withdrawal.objection or not objecting)
-    ]
-
-
-def _left_for_good(
-    leaving: Sequence[Leaving], held: Mapping[str, Gate], vault: Vault
-) -> list[Address]:
-    """The addresses of who leaves altogether."""
-    return [
-        email
-        for leaver in leaving
-        if leaver.ends is None
-        for email in whereabouts.addresses(held.get(leaver.subject or ""), leaver.email, vault)
     ]
 
 
@@ -349,6 +337,10 @@ class Withdrawals:
         parts, keys = self._parts, self._parts.rows
         vault = await self._vault(leaving, subjects | askers.subjects)
         async with parts.data.begin() as connection:
+            objecting = [(one.subject, one.email) for one in leaving if one.withdrawal.objection]
+            stops = parts.keyring.suppression
+            before = await parts.clock.now(connection)
+            await asking_kept_out.of_people(connection, stops, vault, objecting, before)
             if await have_appeared(connection, parts.lookup, _strangers(leaving)):
                 return None
             sharing = await self._sharing(connection, leaving)
@@ -358,9 +350,7 @@ class Withdrawals:
             _require_theirs(leaving, held, vault)
             names = await parts.lookup.of(connection, held)
             now = await parts.clock.now(connection)
-            for_good = {one.subject for one in leaving if one.ends is None} - {None}
-            emails = _left_for_good(leaving, held, vault)
-            await askers.require_all(connection, for_good, emails, now)
+            await askers.require_all(connection, *left_for_good(leaving, held, vault), now)
             _tell_of_missing_keys(held, vault)
             trail, macs = Trail(parts.log, vault, held, keys), parts.log.macs
             ending = await Ending.of(connection, parts.consents, macs, held, vault, trail, now)
