@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from sqlalchemy import and_, select, union, update
+from sqlalchemy import ColumnElement, and_, select, union, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consent import address, suppressions, tables, tokens
@@ -125,29 +125,42 @@ async def to_subject(connection: AsyncConnection, subject: str) -> list[tuple[st
     return [(kind, at) for kind, at in await connection.execute(query.order_by(mail.c.sent_at))]
 
 
+# Who asked for mails to go to somebody else's mailbox shares nothing with them, nor does who was
+# there before their address changed. Else whoever leaves could end what waits to ask others; and
+# who asked would see by a mail of their own, which ended with it, that somebody said no there.
+_AT_HOME = mail.c.address_hash.is_(None)
+
+
 async def sharing(
     connection: AsyncConnection, subjects: Collection[str], mailboxes: Collection[bytes] = ()
 ) -> set[str]:
     """Who had service mails in the mailboxes of these people, or in these: every spelling."""
-    # Who asked for mails to go to somebody else's mailbox shares nothing with them: else whoever
-    # leaves could end what waits to ask others.
-    theirs = select(mail.c.mailbox).where(
-        among(mail.c.subject, subjects), mail.c.kind != Kind.ADDRESS
-    )
-    # Either by itself: for both in one condition PostgreSQL reads the table whole.
-    query = union(
-        select(mail.c.subject).where(mail.c.mailbox.in_(theirs)),
-        select(mail.c.subject).where(mail.c.mailbox.in_(set(mailboxes))),
-    )
-    return set((await connection.execute(query)).scalars())
+    return await _of_mails_to(connection, subjects, mailboxes, _AT_HOME)
 
 
 async def askers(
-    connection: AsyncConnection, mailboxes: Collection[bytes], since: datetime
+    connection: AsyncConnection,
+    subjects: Collection[str],
+    mailboxes: Collection[bytes],
+    since: datetime,
 ) -> set[str]:
-    """Who asked after *since* that their mails go to one of these mailboxes, by any spelling."""
-    asked = and_(mail.c.mailbox.in_(set(mailboxes)), mail.c.kind == Kind.ADDRESS)
-    query = select(mail.c.subject).where(asked, mail.c.sent_at > since)
+    """Who asked after *since* that their mails go where `sharing` looks, by any spelling."""
+    asked = and_(mail.c.kind == Kind.ADDRESS, mail.c.sent_at > since)
+    return await _of_mails_to(connection, subjects, mailboxes, asked)
+
+
+async def _of_mails_to(
+    connection: AsyncConnection,
+    subjects: Collection[str],
+    mailboxes: Collection[bytes],
+    are_meant: ColumnElement[bool],
+) -> set[str]:
+    theirs = select(mail.c.mailbox).where(among(mail.c.subject, subjects), _AT_HOME)
+    # Either by itself: for both in one condition PostgreSQL reads the table whole.
+    query = union(
+        select(mail.c.subject).where(mail.c.mailbox.in_(theirs), are_meant),
+        select(mail.c.subject).where(mail.c.mailbox.in_(set(mailboxes)), are_meant),
+    )
     return set((await connection.execute(query)).scalars())
 
 

@@ -41,6 +41,7 @@ from delivery.permits import Open
 from gateway.config.config import Purpose
 from gateway.flows.bad_rows import put_aside
 from gateway.flows.leaving import away, ending, hidden, withdraw
+from gateway.flows.leaving.asked_there import of_asking
 from gateway.flows.leaving.ending import Withdrawal
 from gateway.watch.stuck import Why
 from storage.errors import StorageAway
@@ -96,6 +97,7 @@ class Act:
     suppression_keys: KeySet
     gate: Gate
     others: Sequence[Gate]  # of the same mailbox
+    asking: Collection[str]  # it, and whose gates are held: whether their mails shall go there
     vault: Vault
     found: Confirmation
     wordings: Collection[str]  # by hash, those that can be shown
@@ -208,9 +210,10 @@ class Act:
             self.connection, keys, suppression, blocked, self.vault, self.now
         )
 
-    def _all(self) -> list[tuple[str, None]]:
-        """All whose mails end: fresh links too, and other spellings."""
-        return [(gate.subject, None) for gate in (self.gate, *self.others)]
+    def _all(self) -> list[tuple[str, str | None]]:
+        """All whose mails end: fresh links too, and other spellings; of who asks, what asks."""
+        theirs = [(gate.subject, None) for gate in (self.gate, *self.others)]
+        return [*theirs, *of_asking(self.asking)]
 
     async def _all_open(self) -> Open | None:
         return await self._still_open(self._all())

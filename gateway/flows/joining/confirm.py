@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -27,7 +28,6 @@ from consent import (
 )
 from consent.consents import Consent, Consents
 from consent.gates import Gate
-from consent.keys.keystore import KeyStore
 from consent.keys.vault import Compartment, Vault
 from consent.links import Confirmation
 from consent.model import Reason, Refused, State
@@ -41,21 +41,32 @@ from delivery.permits import Open
 from gateway.flows.joining import sign_up
 from gateway.flows.joining.answering import Act, Choice, Declaration, waiting
 from gateway.flows.joining.contested import Visitor, visitor
+from gateway.flows.leaving import asked_there, asking_kept_out
 from gateway.limits import Wait
 from gateway.parts import Parts
 from gateway.takings import Takings
 from storage.clock import Clock
-from storage.database import Database
 from storage.errors import StorageAway
 from storage.honesty import RowKeys
 
 log = structlog.get_logger()
 
 
-async def _meant(connection: AsyncConnection, said: Declaration | None, subject: str) -> set[str]:
+class _Meant(NamedTuple):
     """Who is: by a "not me" others too, for no mailbox is asked again under another spelling."""
-    rejects = said is Declaration.REJECT
-    return {subject} | (await service_mails.sharing(connection, [subject]) if rejects else set())
+
+    people: set[str]
+    asking: set[str]  # there whether somebody's mails shall go there
+
+
+async def _meant(
+    connection: AsyncConnection, said: Declaration | None, subject: str, now: datetime
+) -> _Meant:
+    if said is not Declaration.REJECT:
+        return _Meant({subject}, set())
+    sharing = await service_mails.sharing(connection, [subject])
+    asking = await asked_there.asking(connection, [subject], [], now)
+    return _Meant({subject} | sharing, asking - sharing - {subject})
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +89,7 @@ class Seen:
 
 async def look(parts: Parts, token: str, network: str | None) -> Seen | None:
     """What a token asks who comes from *network*; None for one that nobody has. Changes nothing."""
-    opened = await _open(parts.data, parts.rows, parts.keystore, token)
+    opened = await _open(parts, token)
     if opened is None:
         return None
     who = await visitor(parts.keystore, network, parts.clock.wall(), must_compare=False)
@@ -88,21 +99,20 @@ async def look(parts: Parts, token: str, network: str | None) -> Seen | None:
 
 
 async def _open(
-    data: Database,
-    rows: RowKeys,
-    keystore: KeyStore,
-    token: str,
-    said: Declaration | None = None,
+    parts: Parts, token: str, said: Declaration | None = None
 ) -> tuple[Confirmation, Vault] | None:
     """What a token asks for, with the keys of whom it asks and of whom the answer is meant for."""
     digest = tokens.hash_of(token)
     if digest is None:
         return None
-    async with data.read() as connection:
-        found = await links.confirmation(connection, rows, digest)
-        meant = set() if found is None else await _meant(connection, said, found.subject)
+    async with parts.data.read() as connection:
+        found = await links.confirmation(connection, parts.rows, digest)
+        if found is None:
+            return None
+        now = await parts.clock.now(connection)
+        meant = await _meant(connection, said, found.subject, now)
     # Before any gate is held: whoever holds it keeps claims and withdrawals waiting.
-    return None if found is None else (found, await keystore.vault(meant))
+    return found, await parts.keystore.vault(meant.people | meant.asking)
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +191,7 @@ async def answer(
     start any more. Said to what was asked anew, it also ends what that was to replace; declining
     does so too, and keeps nobody from asking.
     """
-    opened = await _open(parts.data, parts.rows, parts.keystore, token, said)
+    opened = await _open(parts, token, said)
     if opened is None:
         return None
     found, vault = opened
@@ -190,7 +200,14 @@ async def answer(
     view = _View(parts.consents, parts.clock, parts.config.purposes.keys(), found, vault, who)
     still_open: Open | None = {}
     async with parts.data.begin() as connection:
-        held = await gates.lock(connection, await _meant(connection, said, found.subject))
+        now = await parts.clock.now(connection)
+        if said is Declaration.REJECT:
+            asked = [(found.subject, None)]
+            stops = parts.keyring.suppression
+            await asking_kept_out.of_people(connection, stops, vault, asked, now)
+        meant = await _meant(connection, said, found.subject, now)
+        together = await gates.lock(connection, meant.people | meant.asking)
+        held = {one: gate for one, gate in together.items() if one in meant.people}
         # Only now: a link that ran out while the lock was waited for confirms nothing any more.
         seen = await view.seen(connection)
         gate = held.get(found.subject)
@@ -203,6 +220,7 @@ async def answer(
             suppression_keys=parts.keyring.suppression,
             gate=gate,
             others=[other for other in held.values() if other.subject != found.subject],
+            asking=meant.asking & together.keys(),
             vault=vault,
             found=found,
             wordings=seen.texts.keys(),
@@ -255,7 +273,7 @@ async def ask_again(parts: Parts, token: str, network: str | None) -> Wait | Non
     async with parts.data.read() as connection:
         # Before anything is looked at: who leaves after this has left from what is asked here.
         looked_at = await parts.clock.now(connection)
-    opened = await _open(parts.data, parts.rows, parts.keystore, token)
+    opened = await _open(parts, token)
     if opened is None:
         return None
     found, vault = opened

@@ -6,7 +6,7 @@ mailbox holds their gates too, and waits for those permits: what is claimed late
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeVar
@@ -15,8 +15,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consent import moving, service_mails
 from consent.address import Address
+from consent.gates import Gate
+from consent.keys.vault import Vault
 from delivery import permits
 from delivery.permits import Open
+from gateway.flows.leaving import whereabouts
+from gateway.flows.leaving.ending import Leaving
 from storage.keysets import KeySet
 
 T = TypeVar("T")
@@ -42,16 +46,21 @@ class Askers:
             return None
 
     async def require_all(
-        self, connection: AsyncConnection, emails: Collection[Address], now: datetime
+        self,
+        connection: AsyncConnection,
+        people: Collection[str],
+        emails: Collection[Address],
+        now: datetime,
     ) -> None:
         """Go on only if *subjects* were all who asked for these mailboxes; nobody does meanwhile.
 
+        Of *people* whose address does not open, it is where mails went that they asked for.
         Else the others are among them the next time: gates are locked in one order by all.
         """
-        if not emails:
+        if not people and not emails:
             return
-        named = {one for email in emails for one in self._names(email)}
-        there = await service_mails.askers(connection, named, now - _SINCE)
+        boxes = {one for email in emails for one in self._names(email)}
+        there = await asking(connection, people, boxes, now)
         if not there <= self.subjects:
             self.subjects.update(there)
             raise _OthersAsked
@@ -63,5 +72,33 @@ class Askers:
         """What may still start such a mail; also one of theirs to yet another mailbox."""
         if not self.subjects:
             return {}
-        wanted = [(subject, moving.ASKING) for subject in self.subjects]
-        return permits.together(await permits.open_of(connection, wanted, now))
+        return permits.together(await permits.open_of(connection, of_asking(self.subjects), now))
+
+
+async def asking(
+    connection: AsyncConnection, people: Collection[str], boxes: Collection[bytes], now: datetime
+) -> set[str]:
+    """Who asked lately for a mailbox of these people, or one of these; their gates are to be held.
+
+    Locks nothing. What is queued behind this look waits for longer than anybody who leaves, and
+    its claim sees what they said (`moving.TOLD_BEFORE`).
+    """
+    return await service_mails.askers(connection, people, boxes, now - _SINCE)
+
+
+def left_for_good(
+    leaving: Sequence[Leaving], held: Mapping[str, Gate], vault: Vault
+) -> tuple[set[str], list[Address]]:
+    """Who leaves altogether, and their addresses."""
+    going = [one for one in leaving if one.ends is None]
+    emails = [
+        email
+        for one in going
+        for email in whereabouts.addresses(held.get(one.subject or ""), one.email, vault)
+    ]
+    return {one.subject for one in going if one.subject is not None}, emails
+
+
+def of_asking(subjects: Collection[str]) -> list[tuple[str, str]]:
+    """Of which permits of these people whoever leaves the mailbox has to wait for the end."""
+    return [(subject, moving.ASKING) for subject in subjects]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import NamedTuple
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -14,7 +15,8 @@ from consent.service_mails import StopLink
 from consent.suppressions import Stop, Suppression
 from delivery import permits
 from delivery.permit_wait import PermitWait
-from gateway.flows.leaving import hidden, withdraw
+from gateway.flows.leaving import asked_there, asking_kept_out, hidden, withdraw
+from gateway.flows.leaving.asked_there import of_asking
 from storage.clock import Clock
 from storage.database import Database
 from storage.errors import StorageAway
@@ -48,18 +50,23 @@ async def stop(
         link = await service_mails.find(connection, digest, now)
         if link is None:
             return
-        subject = link.subject
-        shared = {subject} | await _meant(connection, link)
+        meant = await _meant(connection, link, now)
     # Before anything is locked: the key store may be slow, and who holds gates holds up mail.
-    vault = await keystore.vault(shared)
+    vault = await keystore.vault(meant.sharing | meant.asking)
     async with data.begin() as connection:
+        if link.address_hash is None:
+            said = [(link.subject, None)]
+            await asking_kept_out.of_people(connection, suppression, vault, said, now)
+        else:
+            await asking_kept_out.of_mailboxes(connection, [{link.address_hash}], now)
         # Not before: meanwhile a mail may have been queued for another spelling of the mailbox.
-        sharing = await _meant(connection, link)
-        together = await gates.lock(connection, sharing)
-        if subject not in together:  # it is away for a moment: what is answered now would not hold
+        meant = await _meant(connection, link, now)
+        together = await gates.lock(connection, meant.sharing | meant.asking)
+        if link.subject not in together:  # away for a moment: what is answered now would not hold
             log.error("person_away")
             raise StorageAway("data")
-        held = [gate for gate in together.values() if not gate.gone(rows)]
+        at_home = [gate for one, gate in together.items() if one in meant.sharing]
+        held = [gate for gate in at_home if not gate.gone(rows)]
         now = await clock.now(connection)
         kind = Stop.SERVICE
         if link.address_hash is not None:  # it went elsewhere than to the mailbox on file
@@ -69,8 +76,8 @@ async def stop(
             await gates.block_asking(connection, rows, held, now)
         else:
             await withdraw.block_asking(connection, rows, suppression, held, vault, now, kind)
-        everything = [(one, None) for one in together]
-        still_open = permits.together(await permits.open_of(connection, everything, now))
+        ended = [*((one, None) for one in meant.sharing), *of_asking(meant.asking)]
+        still_open = permits.together(await permits.open_of(connection, ended, now))
         held_back = await hidden.holders(connection, macs, vault, together, now, permit_ttl)
     if held_back:
         raise StorageAway("data")
@@ -92,8 +99,16 @@ async def whose(data: Database, clock: Clock, token: str) -> str | None:
     return None if link is None or link.address_hash is not None else link.subject
 
 
-async def _meant(connection: AsyncConnection, link: StopLink) -> set[str]:
+class _Meant(NamedTuple):
     """Whose mails wait for the mailbox of a link, by whatever spelling."""
+
+    sharing: set[str]
+    asking: set[str]  # whether somebody's mails shall go there: nothing else of theirs ends
+
+
+async def _meant(connection: AsyncConnection, link: StopLink, now: datetime) -> _Meant:
+    asking = await asked_there.asking(connection, [], [link.mailbox], now)
     if link.address_hash is None:
-        return await service_mails.sharing(connection, [link.subject])
-    return {link.subject} | await service_mails.sharing(connection, [], [link.mailbox])
+        return _Meant(await service_mails.sharing(connection, [link.subject]), asking)
+    sharing = await service_mails.sharing(connection, [], [link.mailbox])
+    return _Meant(sharing, asking | {link.subject} - sharing)

@@ -35,9 +35,9 @@ from consent.taken_away import TakingAway
 from consent.trail import Trail
 from delivery import permits
 from delivery.permits import Open
-from gateway.flows.leaving import acknowledging, hidden, unfound, whereabouts
+from gateway.flows.leaving import acknowledging, asking_kept_out, hidden, unfound, whereabouts
 from gateway.flows.leaving.acknowledging import Leaver
-from gateway.flows.leaving.asked_there import Askers
+from gateway.flows.leaving.asked_there import Askers, left_for_good
 from gateway.flows.leaving.ending import Ending, Leaving, Withdrawal
 from gateway.flows.sending import permission
 from gateway.flows.sending.permission import Question
@@ -104,18 +104,6 @@ def _strangers(leaving: Sequence[Leaving], *, objecting: bool = False) -> list[A
     ]
 
 
-def _left_for_good(
-    leaving: Sequence[Leaving], held: Mapping[str, Gate], vault: Vault
-) -> list[Address]:
-    """The addresses of who leaves altogether."""
-    return [
-        email
-        for leaver in leaving
-        if leaver.ends is None
-        for email in whereabouts.addresses(held.get(leaver.subject or ""), leaver.email, vault)
-    ]
-
-
 def _left(
     leaving: Sequence[Leaving],
     present: Mapping[str, Gate],
@@ -160,8 +148,14 @@ async def _open_permits(
     shared = permits.together(await permits.open_of(connection, sharing, now))
     elsewhere = await askers.open_permits(connection, now)
     return [
-        # An objection ends what other spellings of the mailbox are asked, too.
-        permits.together([one, elsewhere, shared if leaver.withdrawal.objection else {}])
+        permits.together(
+            [
+                one,
+                # An objection ends what other spellings of the mailbox are asked, too.
+                shared if leaver.withdrawal.objection else {},
+                elsewhere if leaver.ends is None else {},
+            ]
+        )
         for leaver, one in zip(leaving, theirs, strict=True)
     ]
 
@@ -354,6 +348,10 @@ class Withdrawals:
         parts, keys = self._parts, self._parts.rows
         vault = await self._vault(leaving, subjects | askers.subjects)
         async with parts.data.begin() as connection:
+            objecting = [(one.subject, one.email) for one in leaving if one.withdrawal.objection]
+            stops = parts.keyring.suppression
+            before = await parts.clock.now(connection)
+            await asking_kept_out.of_people(connection, stops, vault, objecting, before)
             if await have_appeared(connection, parts.lookup, _strangers(leaving)):
                 return None
             sharing = await self._sharing(connection, leaving)
@@ -363,7 +361,7 @@ class Withdrawals:
             _require_theirs(leaving, held, vault)
             names = await parts.lookup.of(connection, held)
             now = await parts.clock.now(connection)
-            await askers.require_all(connection, _left_for_good(leaving, held, vault), now)
+            await askers.require_all(connection, *left_for_good(leaving, held, vault), now)
             _tell_of_missing_keys(held, vault)
             trail, macs = Trail(parts.log, vault, held, keys), parts.log.macs
             ending = await Ending.of(connection, parts.consents, macs, held, vault, trail, now)

@@ -202,7 +202,7 @@ class Erasures:
             gate = together.get(subject or "")
             _require_theirs(question, gate, vault)
             named = whereabouts.addresses(gate, question.email, vault)
-            await askers.require_all(connection, named, now)
+            await askers.require_all(connection, subjects, named, now)
             hashes = [index for one in named for index in parts.lookup.hashes(one.canonical)]
             await parts.marks.add(connection, [Left(index, None) for index in hashes], now)
             if gate is not None and not gate.gone(parts.rows):

@@ -104,8 +104,9 @@ async def claim(
             known = await _read(connection, parts.clock, parts.consents, parts.config, found, vault)
             campaigns = {one.campaign for one in found.messages if one.campaign is not None}
             still = await stopped(connection, parts.rows, parts.log.macs, campaigns)
-            asking = (parts.marks, parts.lookup, known.addresses, vault, known.now)
-            stand, unsure = await without_left(connection, *asking)
+            keys = (parts.marks, parts.lookup, parts.keyring.suppression)
+            asking = (known.addresses, vault, known.now)
+            stand, unsure = await without_left(connection, *keys, *asking)
             known = replace(known, addresses=stand, unsure=unsure, shared=said, stopped=still)
             kept = await throttle.keep(
                 connection, found.gates, vault, _decide(known), left.wanted, known.now
