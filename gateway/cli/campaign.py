@@ -12,10 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.cli.talk import (
-    agrees,
     configuration,
     fail,
-    line_of_stdin,
     progress,
     read_json,
     result,
@@ -24,11 +22,13 @@ from gateway.cli.talk import (
     say,
     table,
 )
+from gateway.cli.typed import address_of_stdin, agrees
 from gateway.watch.numbers import counted
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from consent.address import Address
     from delivery.campaigns import Campaign
     from delivery.templates import Templates
     from gateway.config.config import Config
@@ -132,7 +132,7 @@ def test_(
     what became of it; the id of the message is alone on stdout.
     """
     said = {"purpose": purpose, "content": read_json(content)}
-    sent = run(try_out(configuration(context), said, line_of_stdin()))
+    sent = run(try_out(configuration(context), said, address_of_stdin()))
     result(sent)
 
 
@@ -245,18 +245,13 @@ async def _create(config: Config, said: dict[str, Any], *, ask: bool) -> str:
         return str(await launch.launch(stores, order))
 
 
-async def try_out(config: Config, said: dict[str, Any], email: str) -> str:
-    from consent import address
-    from consent.errors import AddressError
+async def try_out(config: Config, said: dict[str, Any], email: Address) -> str:
     from gateway.cli.stores import open_own_parts
     from gateway.flows.sending.accepted import Queued
     from gateway.flows.sending.enqueue import Done, Handed, Wanted, accept_all
     from gateway.flows.sending.permission import Question
 
-    try:
-        question = Question(said["purpose"], email=address.parse(email))
-    except AddressError as error:
-        raise fail(f"stdin has no address: {error}") from None
+    question = Question(said["purpose"], email=email)
     async with open_own_parts(config) as parts:
         order = _order(config, parts.templates, said, parts.clock.wall())
         until = parts.clock.wall() + _TRIED
