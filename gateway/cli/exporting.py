@@ -71,7 +71,10 @@ def export(
         typer.Option(metavar="NUMBER", help="Your file number, for the log; it must name nobody."),
     ] = None,
     subject_stdin: Annotated[
-        bool, typer.Option(help="About one person; their address or id is read from stdin.")
+        bool,
+        typer.Option(
+            "--subject-stdin", help="About one person; their address or id is read from stdin."
+        ),
     ] = False,
     reason: Annotated[
         str | None, typer.Option(help="Why, with --subject-stdin; kept sealed in their trail.")

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from gateway.flows.sending.content_check import Said
 
 app = typer.Typer(
-    help="Mails of your own, in \\[templates] directory; docs/templates.md has a first one.",
+    help="Mails of your own, in [templates] directory; docs/templates.md has a first one.",
     no_args_is_help=True,
 )
 _Name = Annotated[str, typer.Argument(metavar="NAME", help="Of its folder.")]
@@ -51,7 +51,7 @@ _LOOK_EVERY, _LOOKS = 0.25, 20  # seconds, and how often: what was saved just no
 
 @app.callback()
 def group() -> None:
-    """Mails of your own, in \\[templates] directory; docs/templates.md has a first one."""
+    """Mails of your own, in [templates] directory; docs/templates.md has a first one."""
 
 
 @app.command("list")
