@@ -45,6 +45,10 @@ _AT_ONCE = 500
 _GOING = ("queued", "sending", "deferred", "paused")
 _LOOK_EVERY = 1.0  # seconds
 _LOOKS = 60
+_NOBODY = (
+    "nothing was made: nobody would get it; `gateway texts list` says how many agreed to what, and"
+    " --audience may name nobody"
+)
 _TRIED = timedelta(hours=1)  # what was to be seen at once is of no use a day later
 
 
@@ -240,9 +244,16 @@ async def _create(config: Config, said: dict[str, Any], *, ask: bool) -> str:
         with progress("counting whom it would reach", None) as move:
             found = await reach.reach(stores, order, lambda: True, move)
         _tell(order, found)
+        if ask and not found.recipients and _begins_now(order, parts.clock.wall()):
+            raise fail(_NOBODY)
         if ask and not agrees("Make it?"):
             raise fail("nothing was made")
         return str(await launch.launch(stores, order))
+
+
+def _begins_now(order: Order, now: datetime) -> bool:
+    """Whether who it is for is settled now, and not by those who confirm before it starts."""
+    return order.starts_at is None or order.starts_at <= now
 
 
 async def try_out(config: Config, said: dict[str, Any], email: Address) -> str:
