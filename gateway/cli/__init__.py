@@ -42,7 +42,7 @@ from gateway.cli import (
     texts,
 )
 from gateway.cli.helping import make_readable
-from gateway.cli.talk import explain, finished, result, say, stand_on_three
+from gateway.cli.talk import explain, finished, is_text, result, say, stand_on_three
 
 app = typer.Typer(
     name="gateway",
@@ -105,7 +105,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command and exit; an error is a line on stderr, never a traceback."""
     stand_on_three()
     given = list(sys.argv[1:] if arguments is None else arguments)
-    if not all(map(_is_text, given)):
+    if not all(map(is_text, given)):
         say("gateway: an argument is no text in UTF-8; write it anew, or rename what it names")
         sys.exit(2)
     try:
@@ -115,11 +115,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except Exception as error:  # noqa: BLE001 a traceback could quote personal data
         say(explain(error))
         sys.exit(1)
-
-
-def _is_text(argument: str) -> bool:
-    """Bytes that are none come as halves of characters, which no database takes."""
-    return not any("\ud800" <= one <= "\udfff" for one in argument)
 
 
 @cache

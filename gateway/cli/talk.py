@@ -68,6 +68,11 @@ def _lost(error: OSError) -> str:
     )
 
 
+def is_text(said: str) -> bool:
+    """Bytes that are none come as halves of characters, which no database takes."""
+    return not any("\ud800" <= one <= "\udfff" for one in said)
+
+
 def say(text: str) -> None:
     """Talk to the person at the terminal; where nobody can hear, the exit code still tells."""
     with suppress(OSError):

@@ -9,13 +9,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
-from gateway.cli.talk import fail
+from gateway.cli.talk import fail, is_text
 
 if TYPE_CHECKING:
     from consent.address import Address
     from gateway.flows.sending.permission import Question
 
 _MOST_READ: Final = 64 * 1024  # characters of what is piped in, whose first line is wanted
+_NO_TEXT: Final = "stdin is no text in UTF-8: give one line of it"
 _WHY: Final = {
     "empty": "it is empty",
     "too_long": "the line has more than 254 characters",
@@ -85,7 +86,9 @@ def line_of_stdin() -> str:
         with _interruptible():
             lines, are_all = _lines()
     except UnicodeDecodeError:
-        raise fail("stdin is no text in UTF-8: give one line of it") from None
+        raise fail(_NO_TEXT) from None
+    if not all(map(is_text, lines)):  # so in a C locale, where nothing is raised
+        raise fail(_NO_TEXT)
     if len(lines) > 1:
         there = f"{len(lines)} lines" if are_all else "more than one line"
         said = f"stdin has {there}, and one is asked for: nothing was done with any of them"
