@@ -27,6 +27,8 @@ from storage.sound import sound, unsound
 _CHUNK = 2048  # entries read at once
 _MALFORMED = 100  # rows of one table that are named
 
+_BACK = "where an older backup was put back, `gateway restore` takes it from there"
+
 # Called with entries done and entries in all.
 Progress = Callable[[int, int], None]
 
@@ -210,7 +212,9 @@ class _Live:
             self._findings.add(Problem.EXTRA, size, f"only {size} entries are counted")
         largest = max([newest, *self._claims])
         if largest > max(size, 0 if self._gap is None else self._gap.end):
-            text = f"a checkpoint of size {largest} was published, the log has {size} entries"
+            text = (
+                f"a checkpoint of size {largest} was published, the log has {size} entries; {_BACK}"
+            )
             self._findings.cut_off(min(size, state.end), text)
 
     @property

@@ -36,6 +36,7 @@ from storage.sound import sound
 
 FORMAT = "consentgw/audit/jsonl/v1"
 _CHUNK = 1024
+_OLDER = "if it was exported before that, ask for a newer export"
 _UNPROVEN = "lines of some entries prove nothing: a bundle of the same ones does"
 
 # A line as `jsonl` writes it. An entry holds no character that JSON would escape but the
@@ -176,7 +177,7 @@ class _Checks:
         for generation, size in self.largest.items():
             there, gap = self.seen.get(generation, Frontier()).size, self.lost.get(generation)
             if size > max(there, 0 if gap is None else gap.end):
-                text = f"a checkpoint covers {size} entries, the export {there}"
+                text = f"a checkpoint covers {size} entries, the export {there}; {_OLDER}"
                 self.findings.cut_off(there, text)
         for generation in range(1, max(self.seen, default=1)):
             self._compare_with_successor(generation)

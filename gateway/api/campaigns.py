@@ -211,7 +211,8 @@ def order_of(
 
 
 def audience_of(config: Config, purpose: str, said: AudienceRequest) -> Audience:
-    """Whom a request is for; Invalid where no form of the purpose asks for such an answer."""
+    """Whom a request is for; Invalid for a language, or an answer, that nobody of it can have."""
+    _require_languages(config, said.locale)
     forms = [form for form in config.forms.values() if purpose in form.purposes]
     since, until = said.confirmed_since, said.confirmed_until
     if since is not None and until is not None and until <= since:
@@ -225,6 +226,15 @@ def audience_of(config: Config, purpose: str, said: AudienceRequest) -> Audience
         for name, wanted in said.profile.items()
     }
     return Audience(frozenset(said.locale), profile, since, until)
+
+
+def _require_languages(config: Config, wanted: Sequence[str]) -> None:
+    """Else a slip in one would be a campaign to nobody, and told as such."""
+    known = config.locales
+    for place, locale in enumerate(wanted):
+        if locale not in known:
+            said = f"must be a language of this gateway's wordings: {', '.join(known)}"
+            raise Invalid.at(f"/audience/locale/{place}", said)
 
 
 def _answers_of(field: FormField | None, wanted: Sequence[str], pointer: str) -> frozenset[str]:

@@ -20,7 +20,7 @@ from gateway.http.authentication import CALLER, require_unbound
 from gateway.http.defence_forms import Answering
 from gateway.http.defences import NotOursView, OursView
 from gateway.http.endpoints import Media, endpoint
-from gateway.http.fields import CaseNumber, Locale
+from gateway.http.fields import CaseNumber, PaperLocale
 from gateway.http.parsing import read_bytes, read_query
 from gateway.http.reasons import reason_of
 
@@ -41,7 +41,7 @@ class DefenceQuery(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    locale: Locale | None = None
+    locale: PaperLocale | None = None
     case: CaseNumber | None = None
 
 

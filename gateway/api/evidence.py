@@ -19,7 +19,7 @@ from gateway.http.app_keys import PARTS, TURNS, TYPESETTER
 from gateway.http.authentication import CALLER, require_unbound
 from gateway.http.endpoints import Media, endpoint
 from gateway.http.evidence_forms import TYPES, Form, Writing
-from gateway.http.fields import CaseNumber, Locale
+from gateway.http.fields import CaseNumber, PaperLocale
 from gateway.http.models import Incoming
 from gateway.http.parsing import read_query
 from gateway.http.reasons import reason_of
@@ -31,7 +31,7 @@ class EvidenceQuery(Incoming):
     """As what, in which language, and for which case: of who was erased it is opened for one."""
 
     format: Literal["json", "pdf", "bundle", "jsonld"] = "json"
-    locale: Locale | None = None
+    locale: PaperLocale | None = None
     case: CaseNumber | None = None
 
 

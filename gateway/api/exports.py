@@ -23,7 +23,7 @@ from gateway.http import audit_files, pages, resuming, turns
 from gateway.http.app_keys import PARTS, TURNS, TYPESETTER
 from gateway.http.authentication import CALLER, require_unbound
 from gateway.http.endpoints import endpoint
-from gateway.http.fields import CaseNumber, ExportName, Locale, Moment, ZoneName, zone_named
+from gateway.http.fields import CaseNumber, ExportName, Moment, PaperLocale, ZoneName, zone_named
 from gateway.http.parsing import read_json, read_query
 from gateway.http.reasons import reason_of
 
@@ -54,7 +54,7 @@ class ExportQuery(BaseModel):
     since: Moment | None = None
     until: Moment | None = None
     zone: ZoneName | None = None
-    locale: Locale | None = None
+    locale: PaperLocale | None = None
     case: CaseNumber | None = None
     export: ExportName | None = None
 
@@ -64,7 +64,7 @@ class PersonExport(Target):
 
     format: _Format = "bundle"
     zone: ZoneName | None = None
-    locale: Locale | None = None
+    locale: PaperLocale | None = None
     checkpoints: Annotated[list[_Note], Field(max_length=20, default_factory=list)]
 
 

@@ -16,7 +16,7 @@ from gateway.flows.sending import messages
 from gateway.flows.sending.messages import Listed
 from gateway.http import cursors
 from gateway.http.answers import answer
-from gateway.http.app_keys import PARTS
+from gateway.http.app_keys import PARTS, WORDINGS
 from gateway.http.authentication import CALLER
 from gateway.http.endpoints import endpoint
 from gateway.http.fields import Label, Moment, Name, PageCursor
@@ -57,6 +57,7 @@ class MessagesView(Answer):
 )
 async def get_messages(request: web.Request) -> web.StreamResponse:
     parts, query, key = request.app[PARTS], read_query(request, MessagesQuery), request[CALLER]
+    await _require_purpose(request, query.purpose)
     asked = Asked(
         key.id,
         query.since,
@@ -69,6 +70,14 @@ async def get_messages(request: web.Request) -> web.StreamResponse:
     found, before = await messages.listed(parts.data, parts.keystore, asked, query.limit)
     onwards = None if before is None else cursors.closed(parts.rows, _LIST, before)
     return answer(MessagesView(messages=[_listed(one) for one in found], next=onwards))
+
+
+async def _require_purpose(request: web.Request, purpose: str | None) -> None:
+    """One that left the configuration is found by, too: its messages are kept."""
+    if purpose is None or purpose in request.app[PARTS].config.purposes:
+        return
+    if not await request.app[WORDINGS].was_asked(purpose):
+        raise Invalid.at("/purpose", "is not a purpose of this gateway")
 
 
 def _behind(keys: RowKeys, said: str) -> str:

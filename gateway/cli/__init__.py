@@ -41,7 +41,8 @@ from gateway.cli import (
     template,
     texts,
 )
-from gateway.cli.talk import explain, finished, say, stand_on_three
+from gateway.cli.helping import make_readable
+from gateway.cli.talk import explain, finished, is_text, result, say, stand_on_three
 
 app = typer.Typer(
     name="gateway",
@@ -49,6 +50,8 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,  # they show local variables
+    rich_markup_mode=None,  # in its boxes words are cut off at 80 columns
+    context_settings={"max_content_width": 100},
 )
 app.command("init")(init.init)
 app.command("serve")(run.serve)
@@ -76,12 +79,24 @@ app.add_typer(forms.app, name="forms")
 app.add_typer(audit.app, name="audit")
 
 
+def _tell_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        result(f"gateway {version('consent-gateway')}")
+        raise typer.Exit
+
+
 @app.callback()
 def remember_config(
     context: typer.Context,
     config: Annotated[
         Path, typer.Option("--config", envvar="GATEWAY_CONFIG", help="The configuration.")
     ] = Path("config.toml"),
+    _version: Annotated[
+        bool,
+        typer.Option("--version", is_eager=True, callback=_tell_version, help="Which one it is."),
+    ] = False,
 ) -> None:
     context.obj = config
 
@@ -90,7 +105,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command and exit; an error is a line on stderr, never a traceback."""
     stand_on_three()
     given = list(sys.argv[1:] if arguments is None else arguments)
-    if not all(map(_is_text, given)):
+    if not all(map(is_text, given)):
         say("gateway: an argument is no text in UTF-8; write it anew, or rename what it names")
         sys.exit(2)
     try:
@@ -102,32 +117,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(1)
 
 
-def _is_text(argument: str) -> bool:
-    """Bytes that are none come as halves of characters, which no database takes."""
-    return not any("\ud800" <= one <= "\udfff" for one in argument)
-
-
 @cache
 def _program() -> Any:
-    """The commands; their help is as wide as the terminal, wherever lines of our files end.
-
-    Made once a process: a hundred signatures are read for it.
-    """
-    program: Any = get_command(app)
-    found = [program]
-    while found:
-        one = found.pop()
-        one.help = one.help and _flowing(one.help)
-        found += getattr(one, "commands", {}).values()
+    """The commands. Made once a process: a hundred signatures are read for it."""
+    program = get_command(app)
+    make_readable(program)
     return program
-
-
-def _flowing(text: str) -> str:
-    """Paragraphs of one line each; what is indented is an example, and stays as it stands."""
-    paragraphs = text.split("\n\n")
-    return "\n\n".join(
-        one if one.startswith("    ") else " ".join(one.split("\n")) for one in paragraphs
-    )
 
 
 def _config_first(arguments: list[str]) -> list[str]:

@@ -246,6 +246,8 @@ def _lines(spans: Sequence[Span]) -> Iterator[str]:
 
 
 def _tell(report: Report, rows: Sequence[str]) -> None:
+    from audit.report import Problem
+
     for gap in report.gaps:
         result(gap)
     if not report.whole:
@@ -255,9 +257,12 @@ def _tell(report: Report, rows: Sequence[str]) -> None:
         return
     if report.first_bad is not None:
         result(f"FAILED: first bad index {report.first_bad}")
+    others = list(report.findings)
     if report.cut_off_after is not None:
-        result(f"FAILED: cut off after {report.cut_off_after}")
-    for finding in report.findings[:20]:
+        why = [one for one in others if one.problem is Problem.CUT_OFF][:1]
+        others = [one for one in others if one not in why]
+        result(": ".join([f"FAILED: cut off after {report.cut_off_after}", *(w.text for w in why)]))
+    for finding in others[:20]:
         place = "" if finding.index is None else f" at index {finding.index}"
         result(f"  {finding.problem}{place}: {finding.text}")
     for row in rows[:20]:

@@ -49,16 +49,24 @@ def breach(
     took: _Took,
     since: Annotated[
         datetime | None,
-        typer.Option(formats=["%Y-%m-%d"], help="The first day in question. Default: 30 days ago."),
+        typer.Option(
+            formats=["%Y-%m-%d"],
+            metavar="DATE",
+            help="The first day in question, as 2026-11-20. Default: 30 days ago.",
+        ),
     ] = None,
     until: Annotated[
         datetime | None,
-        typer.Option(formats=["%Y-%m-%d"], help="The last day in question. Default: today."),
+        typer.Option(
+            formats=["%Y-%m-%d"], metavar="DATE", help="The last day in question. Default: today."
+        ),
     ] = None,
     known_at: Annotated[
         datetime | None,
         typer.Option(
-            formats=["%Y-%m-%dT%H:%M"], help="Since when you know, such as 2026-11-27T14:05."
+            formats=["%Y-%m-%dT%H:%M"],
+            metavar="TIME",
+            help="Since when you know, such as 2026-11-27T14:05.",
         ),
     ] = None,
     output: Annotated[

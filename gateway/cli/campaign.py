@@ -12,10 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.cli.talk import (
-    agrees,
     configuration,
     fail,
-    line_of_stdin,
     progress,
     read_json,
     result,
@@ -24,11 +22,13 @@ from gateway.cli.talk import (
     say,
     table,
 )
+from gateway.cli.typed import address_of_stdin, agrees
 from gateway.watch.numbers import counted
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from consent.address import Address
     from delivery.campaigns import Campaign
     from delivery.templates import Templates
     from gateway.config.config import Config
@@ -45,6 +45,10 @@ _AT_ONCE = 500
 _GOING = ("queued", "sending", "deferred", "paused")
 _LOOK_EVERY = 1.0  # seconds
 _LOOKS = 60
+_NOBODY = (
+    "nothing was made: nobody would get it; `gateway texts list` says how many agreed to what, and"
+    " --audience may name nobody"
+)
 _TRIED = timedelta(hours=1)  # what was to be seen at once is of no use a day later
 
 
@@ -132,7 +136,7 @@ def test_(
     what became of it; the id of the message is alone on stdout.
     """
     said = {"purpose": purpose, "content": read_json(content)}
-    sent = run(try_out(configuration(context), said, line_of_stdin()))
+    sent = run(try_out(configuration(context), said, address_of_stdin()))
     result(sent)
 
 
@@ -240,23 +244,25 @@ async def _create(config: Config, said: dict[str, Any], *, ask: bool) -> str:
         with progress("counting whom it would reach", None) as move:
             found = await reach.reach(stores, order, lambda: True, move)
         _tell(order, found)
+        if ask and not found.recipients and _begins_now(order, parts.clock.wall()):
+            raise fail(_NOBODY)
         if ask and not agrees("Make it?"):
             raise fail("nothing was made")
         return str(await launch.launch(stores, order))
 
 
-async def try_out(config: Config, said: dict[str, Any], email: str) -> str:
-    from consent import address
-    from consent.errors import AddressError
+def _begins_now(order: Order, now: datetime) -> bool:
+    """Whether who it is for is settled now, and not by those who confirm before it starts."""
+    return order.starts_at is None or order.starts_at <= now
+
+
+async def try_out(config: Config, said: dict[str, Any], email: Address) -> str:
     from gateway.cli.stores import open_own_parts
     from gateway.flows.sending.accepted import Queued
     from gateway.flows.sending.enqueue import Done, Handed, Wanted, accept_all
     from gateway.flows.sending.permission import Question
 
-    try:
-        question = Question(said["purpose"], email=address.parse(email))
-    except AddressError as error:
-        raise fail(f"stdin has no address: {error}") from None
+    question = Question(said["purpose"], email=email)
     async with open_own_parts(config) as parts:
         order = _order(config, parts.templates, said, parts.clock.wall())
         until = parts.clock.wall() + _TRIED

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gateway.cli.talk import configuration, fail, line_of_stdin, progress, result, result_json, run
+from gateway.cli.talk import configuration, fail, progress, result, result_json, run
+from gateway.cli.typed import address_of_stdin
 
 if TYPE_CHECKING:
     from gateway.config.config import Config
@@ -42,7 +43,7 @@ def open_(
     seconds for ten thousand people; ctrl-c ends it, and nothing is shown then. The log tells of
     the search before it begins, and of what is shown before it is.
     """
-    wanted = _case(case, reason, line_of_stdin())
+    wanted = _case(case, reason)
     opening = run(_open(configuration(context), wanted))
     if not opening.people:
         raise fail("no locked evidence names that address; the log tells of the search")
@@ -53,27 +54,23 @@ def open_(
         result(line)
 
 
-def _case(number: str, reason: str, typed: str) -> Case:
+def _case(number: str, reason: str) -> Case:
     from pydantic import TypeAdapter, ValidationError
 
     from audit.kinds import Actor
-    from consent import address
-    from consent.errors import AddressError
     from gateway.flows.rights.locked_evidence import Case
     from gateway.http.fields import CaseNumber, Label
 
     try:
         number = TypeAdapter[str](CaseNumber).validate_python(number)
         reason = TypeAdapter[str](Label).validate_python(reason)
-        return Case(address.parse(typed), number, reason, Actor.OPERATOR)
     except ValidationError:
         said = (
             "write --case as letters, digits and . _ / : + = - with at least one digit, at most 64;"
             " --reason as one line of at most 200 characters"
         )
         raise typer.BadParameter(said) from None
-    except AddressError as error:
-        raise fail(f"stdin has no address: {error}") from None
+    return Case(address_of_stdin(), number, reason, Actor.OPERATOR)
 
 
 async def _open(config: Config, case: Case) -> Opening:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gateway.cli.operator import address_of
-from gateway.cli.talk import configuration, line_of_stdin, result, result_json, run
+from gateway.cli.talk import configuration, result, result_json, run
+from gateway.cli.typed import address_of_stdin
 
 if TYPE_CHECKING:
     from consent.address import Address
@@ -35,7 +35,7 @@ def doctor(
     """
     from gateway.watch.findings import Level
 
-    email = address_of(line_of_stdin()) if probe else None
+    email = address_of_stdin() if probe else None
     found = [*_examine(context), *_probed(context, email)]
     if as_json:
         result_json([_row(finding) for finding in found])

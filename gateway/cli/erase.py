@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gateway.cli.talk import configuration, fail, line_of_stdin, result, result_json, run, say
+from gateway.cli.talk import configuration, fail, result, result_json, run, say
+from gateway.cli.typed import address_of_stdin
 
 if TYPE_CHECKING:
     from consent.erasures import Erasure
@@ -42,7 +43,7 @@ def erase(
     """
     if (subject is None) == (not email_stdin):
         raise typer.BadParameter("say whom: --subject ID, or --email-stdin")
-    question = _question(subject, line_of_stdin() if email_stdin else "")
+    question = _question(subject)
     received = None if received_at is None else _moment(received_at)
     way = _way(channel)
     if not yes:
@@ -64,17 +65,12 @@ def erase(
     result(done.id)
 
 
-def _question(subject: str | None, typed: str) -> Question:
-    from consent import address
-    from consent.errors import AddressError
+def _question(subject: str | None) -> Question:
     from gateway.flows.sending.permission import Question
 
     if subject is not None:
         return Question("", subject=subject)
-    try:
-        return Question("", address.parse(typed))
-    except AddressError as error:
-        raise fail(f"stdin has no address: {error}") from None
+    return Question("", address_of_stdin())
 
 
 def _moment(typed: str) -> datetime:

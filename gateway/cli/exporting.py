@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from gateway.cli.output import Output, require_ending
-from gateway.cli.talk import configuration, fail, line_of_stdin, progress, read_file, run, say
+from gateway.cli.talk import configuration, fail, progress, read_file, run, say
+from gateway.cli.typed import person_of_stdin
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -70,7 +71,10 @@ def export(
         typer.Option(metavar="NUMBER", help="Your file number, for the log; it must name nobody."),
     ] = None,
     subject_stdin: Annotated[
-        bool, typer.Option(help="About one person; their address or id is read from stdin.")
+        bool,
+        typer.Option(
+            "--subject-stdin", help="About one person; their address or id is read from stdin."
+        ),
     ] = False,
     reason: Annotated[
         str | None, typer.Option(help="Why, with --subject-stdin; kept sealed in their trail.")
@@ -150,7 +154,7 @@ def _order(written: _Written, about: _About, held: Sequence[str]) -> _Order:
     local = zone_named(zone or "UTC")
     assert local is not None  # noqa: S101 checked
     taking = Taking(form, Actor.OPERATOR, None, case, since, until, extent, local)
-    question = _question(line_of_stdin()) if about.of_person else None
+    question = person_of_stdin() if about.of_person else None
     return _Order(taking, question, reason, held, written.locale or "en")
 
 
@@ -218,19 +222,6 @@ def checked(kind: Any, typed: str | None, how: str) -> Any:
         return TypeAdapter[Any](kind).validate_python(typed)
     except ValidationError:
         raise typer.BadParameter(f"write {how}") from None
-
-
-def _question(typed: str) -> Question:
-    from consent import address
-    from consent.errors import AddressError
-    from gateway.flows.sending.permission import Question
-
-    if typed.startswith("sub_"):
-        return Question("", subject=typed)
-    try:
-        return Question("", address.parse(typed))
-    except AddressError as error:
-        raise fail(f"stdin has no address: {error}") from None
 
 
 async def _export(config: Config, order: _Order, output: Output) -> int:

@@ -13,13 +13,13 @@ from gateway.cli.exporting import checked
 from gateway.cli.talk import (
     configuration,
     fail,
-    line_of_stdin,
     result,
     result_json,
     run,
     say,
     table,
 )
+from gateway.cli.typed import address_of_stdin
 from storage import patterns
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def create(
     if name is not None and re.fullmatch(patterns.NAME, name) is None:
         said = f"{patterns.in_words(patterns.NAME)}; such as privacy-1"
         raise typer.BadParameter(said, param_hint="--name")
-    config, email = configuration(context), address_of(line_of_stdin())
+    config, email = configuration(context), address_of_stdin()
     done = run(_create(config, email, role, name))
     if isinstance(done, Taken):
         raise fail(_why_not(done))
@@ -123,16 +123,6 @@ def revoke(
     if not run(_revoke(configuration(context), operator_id)):
         raise fail(f"there is no operator {operator_id} who could be revoked")
     say(f"{operator_id}: revoked")
-
-
-def address_of(typed: str) -> Address:
-    from consent import address
-    from consent.errors import AddressError
-
-    try:
-        return address.parse(typed)
-    except AddressError as error:
-        raise fail(f"stdin has no address: {error}") from None
 
 
 def _why_not(taken: Taken) -> str:

@@ -6,7 +6,6 @@ import asyncio
 import json
 import logging
 import os
-import signal
 import sys
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -69,6 +68,11 @@ def _lost(error: OSError) -> str:
     )
 
 
+def is_text(said: str) -> bool:
+    """Bytes that are none come as halves of characters, which no database takes."""
+    return not any("\ud800" <= one <= "\udfff" for one in said)
+
+
 def say(text: str) -> None:
     """Talk to the person at the terminal; where nobody can hear, the exit code still tells."""
     with suppress(OSError):
@@ -118,59 +122,6 @@ def run(work: Coroutine[Any, Any, T], level: int = logging.WARNING) -> T:
     logs.configure(level=level)
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
         return runner.run(work)
-
-
-def agrees(question: str) -> bool:
-    """Ask whoever sits at the terminal; nobody there, or anything but yes, is a no.
-
-    On stderr alone: a blank on stdout would be the first letter of a result that a shell keeps.
-    What was typed before the question is no answer to it: of lines pasted together the next one
-    would be.
-    """
-    _forget_typed()
-    with _interruptible():  # from the question on: it is answered as soon as it is seen
-        sys.stderr.write(f"{question} [y/N]: ")
-        sys.stderr.flush()
-        answer = _line()
-    if not answer:
-        sys.stderr.write("\n")
-    return answer.strip().lower() in ("y", "yes")
-
-
-def _forget_typed() -> None:
-    """Discard what waits at a terminal; a pipe was written to be read, and is left whole."""
-    import termios
-
-    if sys.stdin is not None and sys.stdin.isatty():
-        with suppress(termios.error):
-            termios.tcflush(sys.stdin, termios.TCIFLUSH)
-
-
-def _line() -> str:
-    """The next line; nothing at the end, and where a process was begun with its stdin closed."""
-    return "" if sys.stdin is None else sys.stdin.readline()
-
-
-@contextmanager
-def _interruptible() -> Iterator[None]:
-    """Around what waits for somebody to type: a loop would take the first ctrl-c for later."""
-    before = signal.getsignal(signal.SIGINT)
-    if callable(before):
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        if callable(before):
-            signal.signal(signal.SIGINT, before)
-
-
-def line_of_stdin() -> str:
-    """What is typed or piped in, such as an address, which stands in no argument."""
-    try:
-        with _interruptible():
-            return _line().strip()
-    except UnicodeDecodeError:
-        raise fail("stdin is no text in UTF-8: give one line of it") from None
 
 
 @contextmanager

@@ -13,7 +13,6 @@ from gateway.cli.output import opened, require_ending
 from gateway.cli.talk import (
     configuration,
     fail,
-    line_of_stdin,
     named,
     read_json,
     result,
@@ -22,6 +21,7 @@ from gateway.cli.talk import (
     say,
     table,
 )
+from gateway.cli.typed import address_of_stdin
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from gateway.flows.sending.content_check import Said
 
 app = typer.Typer(
-    help="Mails of your own, in \\[templates] directory; docs/templates.md has a first one.",
+    help="Mails of your own, in [templates] directory; docs/templates.md has a first one.",
     no_args_is_help=True,
 )
 _Name = Annotated[str, typer.Argument(metavar="NAME", help="Of its folder.")]
@@ -51,7 +51,7 @@ _LOOK_EVERY, _LOOKS = 0.25, 20  # seconds, and how often: what was saved just no
 
 @app.callback()
 def group() -> None:
-    """Mails of your own, in \\[templates] directory; docs/templates.md has a first one."""
+    """Mails of your own, in [templates] directory; docs/templates.md has a first one."""
 
 
 @app.command("list")
@@ -147,15 +147,13 @@ def send_test(
     too, and the gateway's own processes send it. Waits for them up to a minute, and prints what
     became of it; the id of the message is alone on stdout.
     """
-    from gateway.cli.operator import address_of
-
     config = configuration(context)
     chosen, said = _purpose_of(config, purpose), _said(config, name, purpose, data)
-    email = address_of(line_of_stdin())
+    email = address_of_stdin()
     if not run(_is_operators(config, email.mailbox)):
         raise fail("that is no operator's mailbox: `gateway operator create` enters one")
     content = {key: said.content[key] for key in ("template", "data")}
-    result(run(try_out(config, {"purpose": chosen, "content": content}, email.mailbox)))
+    result(run(try_out(config, {"purpose": chosen, "content": content}, email)))
 
 
 async def _is_operators(config: Config, mailbox: str) -> bool:

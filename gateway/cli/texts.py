@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gateway.cli.talk import agrees, configuration, fail, progress, result_json, run, say, table
+from gateway.cli.talk import configuration, fail, progress, result_json, run, say, table
+from gateway.cli.typed import agrees
 from gateway.watch.numbers import counted
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from gateway.config.config import Controller
 from gateway.http import pages
 from gateway.http.app_keys import PARTS, TYPESETTER
 from gateway.http.certificates import CertificateView, ErasureView, ToldView
-from gateway.http.fields import Locale
+from gateway.http.fields import PaperLocale
 from gateway.http.models import Incoming
 from gateway.http.parsing import read_query
 from gateway.http.typesetter import PDF
@@ -45,7 +45,7 @@ class CertificateQuery(Incoming):
     """In which form a certificate is to be had, and in which language a paper is."""
 
     format: Literal["json", "pdf"] | None = None
-    locale: Locale | None = None
+    locale: PaperLocale | None = None
 
 
 def wants_pdf(request: web.Request) -> bool:

@@ -25,6 +25,7 @@ from pydantic import (
 
 from consent import address
 from gateway.flows.by import OWN_WAYS
+from gateway.look.translations import is_spoken, languages
 from storage import patterns
 from storage.invisible import trimmed
 
@@ -76,6 +77,12 @@ def _known_zone(name: str) -> str:
     if zone_named(name) is None:
         raise ValueError("must be a time zone that this server knows, such as Europe/Berlin")
     return name
+
+
+def _spoken(locale: str) -> str:
+    if not is_spoken(locale):
+        raise ValueError(f"must be a language of papers: {', '.join(languages())}")
+    return locale
 
 
 def _of_others(way: str) -> str:
@@ -186,6 +193,8 @@ ExportName = Annotated[str, StringConstraints(pattern=patterns.EXPORT), _Edges]
 TextHash = Annotated[str, StringConstraints(pattern=patterns.TEXT_HASH), _Edges]
 # Whatever somebody's page calls a language: it is chosen by, and never kept.
 Locale = Annotated[str, _Edges]
+# That of a paper, which a program asks for: another than it meant would be no answer.
+PaperLocale = Annotated[str, AfterValidator(_spoken), _Edges]
 PageUrl = Annotated[str, StringConstraints(max_length=2000, pattern=_LINE), _Edges]
 Stamp = Annotated[str, StringConstraints(pattern=patterns.STAMP), _Edges]
 Template = Annotated[str, StringConstraints(pattern=patterns.NAME), _Edges]

@@ -44,7 +44,28 @@ _MOST_ERRORS = 20
 _MOST_READ = 1000
 _KEPT: Final = "surrogateescape"  # what is not UTF-8, until it is known whether it matters
 _SAFE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}", re.ASCII)
+_HALVES = re.compile("[\ud800-\udfff]")
+_HALF: Final = "must be text: an escape in it is half of a character"
 _DETAILS = {
+    "bool_parsing": "must be true or false",
+    "bool_type": "must be true or false",
+    "dict_type": "must be an object",
+    "finite_number": "must be a finite number",
+    "float_parsing": "must be a number",
+    "float_type": "must be a number",
+    "greater_than": "must be more than {gt}",
+    "int_parsing_size": "must be a whole number that is not so long",
+    "less_than": "must be less than {lt}",
+    "list_type": "must be a list",
+    "model_attributes_type": "must be an object",
+    "model_type": "must be an object",
+    "string_sub_type": "must be text",
+    "string_too_long": "must have at most {max_length} characters",
+    "string_too_short": "must not be empty",
+    "string_type": "must be text",
+    "string_unicode": _HALF,
+    "too_long": "must name at most {max_length}",
+    "too_short": "must name at least {min_length}",
     "extra_forbidden": "is not a field of this request",
     "missing": "is required",
     "int_type": "must be a whole number",
@@ -134,8 +155,37 @@ def parse_json(body: bytes, model: type[ModelT], *, most: int) -> ModelT:
     except ValidationError as error:
         items = _items(error)
         if items and items[0]["type"] == "json_invalid":
-            raise MalformedJson from None
+            raise _unreadable(body) from None
         raise Invalid(_told(items, at="")) from None
+
+
+def _unreadable(body: bytes) -> MalformedJson | Invalid:
+    """What to say of a body that the parser refuses.
+
+    It does so too where an escape is half of a character. Other parsers take that, so who wrote
+    it looks for a flaw of the grammar in vain, unless the field is named.
+    """
+    try:
+        found = broken_at(json.loads(body.removeprefix(BOM_UTF8)))
+    except (ValueError, RecursionError):
+        return MalformedJson()
+    return MalformedJson() if found is None else Invalid.at(_pointer(found), _HALF)
+
+
+def broken_at(value: Any) -> tuple[str | int, ...] | None:
+    """Where in *value* the first text, or name, is that holds half of a character."""
+    waiting: list[tuple[tuple[str | int, ...], Any]] = [((), value)]
+    while waiting:
+        place, one = waiting.pop()
+        if isinstance(one, str) and _HALVES.search(one):
+            return place
+        members = one.items() if isinstance(one, dict) else ()
+        items = enumerate(one) if isinstance(one, list) else ()
+        below = [((*place, name), inner) for name, inner in [*members, *items]]
+        if any(isinstance(name, str) and _HALVES.search(name) for (*_, name), _ in below):
+            return place
+        waiting += reversed(below)
+    return None
 
 
 def parse_value(value: Any, model: type[ModelT], *, at: str = "") -> ModelT:

@@ -30,7 +30,7 @@ def reason_of(request: web.Request) -> str:
         return _REASON.validate_python(request.headers.get(_HEADER))
     except ValidationError:
         said = f"send the header {_HEADER}: why you look, in one line of at most 200 characters"
-        raise Invalid.at("", said) from None
+        raise Invalid.at(f"/{_HEADER}", said) from None
 
 
 def said_of(request: web.Request) -> str | None:

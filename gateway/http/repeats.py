@@ -37,7 +37,9 @@ def name_of(request: web.Request, body: bytes, *, status: int) -> Name | None:
     if key is None:
         return None
     if not re.fullmatch(_KEY, key):
-        raise Invalid.at("", f"{_HEADER} must be 1 to 255 visible ASCII characters")
+        raise Invalid.at(
+            f"/{_HEADER}", f"the header {_HEADER} must be 1 to 255 visible ASCII characters"
+        )
     return idempotency.identify(
         request.app[PARTS].keyring.fingerprint,
         api_key=request[CALLER].id,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,23 @@ def test_an_operator_is_told_whom_it_reaches_makes_it_and_steers_it(run: Run, fo
     assert listed.startswith(f"{name}  newsletter  paused")
     assert cancelled.status == 0
     assert (again.status, "cannot be done" in again.err) == (1, True)
+
+
+def test_nobody_is_asked_about_a_campaign_to_nobody(run: Run, folder: Path) -> None:
+    assert run("init").status == 0
+    said = folder / "june.json"
+    said.write_text(json.dumps({"subject": "June", "text": "Hello."}))
+    order = ("campaign", "create", "--purpose", "newsletter", "--content", str(said))
+
+    now = run(*order, stdin="y")
+    later = run(*order, "--at", f"{DatabaseClock().wall() + timedelta(days=1):%FT%TZ}", stdin="y")
+    sure = run(*order, "--yes")
+
+    assert (now.status, now.out) == (1, "")
+    assert "nothing was made: nobody would get it" in now.err
+    assert "Make it?" not in now.err
+    assert "Make it?" in later.err
+    assert [later.out[:4], sure.out[:4]] == ["cmp_", "cmp_"]
 
 
 @pytest.mark.usefixtures("subject")

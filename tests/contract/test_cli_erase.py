@@ -94,6 +94,20 @@ async def _hold(file: Path, subject: str) -> None:
         assert placed is not None
 
 
+def test_of_two_addresses_from_stdin_nobody_is_erased(
+    run: Run, subject: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO(f"{ADA}\nbob@example.org\n"))
+
+    done = run("erase", "--email-stdin", "--yes")
+
+    assert (done.status, done.out) == (1, "")
+    assert "stdin has 2 lines, and one is asked for" in done.err
+    assert ADA not in done.err
+    held = run("erase", "--subject", subject, "--yes")
+    assert held.status == 0
+
+
 def test_an_erasure_that_there_is_not_is_named(run: Run) -> None:
     assert run("init").status == 0
 
@@ -111,7 +125,7 @@ def test_an_erasure_that_there_is_not_is_named(run: Run) -> None:
         (["--subject", "sub_1", "--yes"], 1, "nobody is known"),
         (["--subject", "sub_1", "--yes", "--received-at", "2026-01-31"], 2, "with its offset"),
         (["--subject", "sub_1", "--yes", "--received-at", "0026-11-20T09:00:00Z"], 2, "since 1970"),
-        (["--email-stdin", "--yes"], 1, "stdin has no address"),
+        (["--email-stdin", "--yes"], 1, "the line is not of the form"),
         (["--subject", "sub_1", "--yes", "--channel", "Ada called"], 2, "no name"),
         (["--subject", "sub_1", "--yes", "--channel", "my-data"], 2, "how it reached you"),
     ],

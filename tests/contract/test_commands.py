@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Iterator, Sequence
+from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import pytest
+from typer.main import get_command
 
+from gateway import cli
 from gateway.cli import main
 from tests.support.commands import Run
 
@@ -110,6 +116,35 @@ def test_help_is_everywhere(arguments: list[str], capsys: pytest.CaptureFixture[
 
     assert exited.value.code == 0
     assert "Usage" in capsys.readouterr().out
+
+
+def _pages(command: Any, path: Sequence[str] = ()) -> Iterator[list[str]]:
+    yield [*path]
+    for name, below in getattr(command, "commands", {}).items():
+        yield from _pages(below, [*path, name])
+
+
+def test_nothing_is_cut_off_in_any_help(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    shown = {}
+
+    for arguments in _pages(get_command(cli.app)):
+        with pytest.raises(SystemExit):
+            main([*arguments, "--help"])
+        shown[" ".join(arguments)] = capsys.readouterr().out
+
+    lines = [(page, line) for page, said in shown.items() for line in said.splitlines()]
+    assert len(shown) > 50
+    assert [one for one in lines if len(one[1]) > 80] == []
+    assert [one for one in lines if re.search(r"\w(…|\.\.\.)( │)?$", one[1])] == []
+    assert [one for one in lines if re.search(r"<(bool|str|path|int|list|%)", one[1])] == []
+    assert [one for one in lines if "\\[" in one[1]] == []
+
+
+def test_the_version_is_told(run: Run) -> None:
+    assert run("--version").out == f"gateway {version('consent-gateway')}\n"
 
 
 def test_an_unknown_command_is_a_usage_error(run: Run) -> None:

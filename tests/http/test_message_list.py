@@ -137,8 +137,53 @@ async def test_a_time_that_had_passed_is_said_to_have(app: App) -> None:
     assert shown[waits["message_id"]]["send_at"].startswith((START + hour).isoformat()[:19])
 
 
+async def test_a_purpose_that_left_the_configuration_is_asked_for_too(embedded: App) -> None:
+    key = await embedded.key(Scope.MESSAGES_SEND)
+    config = embedded.parts.config
+    purposes = {name: one for name, one in config.purposes.items() if name != "newsletter"}
+    embedded.parts.config.__dict__["purposes"] = purposes
+
+    assert (await listed(embedded, key, purpose="newsletter"))["messages"] == []
+
+
 @pytest.mark.parametrize(
-    "asked", ["status=lost", "limit=0", "since=today", "after=msg_0", "to=x", "purpose=A"]
+    ("said", "pointer", "detail"),
+    [
+        (
+            {"audience": {"locale": ["en", "tlh"]}},
+            "/audience/locale/1",
+            "must be a language of this gateway's wordings: de, en",
+        ),
+        ({"purpose": "nothing"}, "/purpose", "is not in the configuration"),
+        (
+            {"audience": {"profile": {"colour": "red"}}},
+            "/audience/profile/colour",
+            "is asked for by no form of the purpose",
+        ),
+    ],
+)
+async def test_a_campaign_to_what_nobody_configured_is_no_campaign_to_nobody(
+    embedded: App, said: dict[str, Any], pointer: str, detail: str
+) -> None:
+    body = {"purpose": "newsletter", "content": {"subject": "June", "text": "Hello."}} | said
+
+    key = await embedded.key(Scope.CAMPAIGNS_SEND)
+    status, problem = await call(embedded, key, "POST", "/v1/campaigns", {"dry_run": True} | body)
+
+    assert (status, problem["errors"]) == (422, [{"pointer": pointer, "detail": detail}])
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "status=lost",
+        "limit=0",
+        "since=today",
+        "after=msg_0",
+        "to=x",
+        "purpose=A",
+        "purpose=nothing",
+    ],
 )
 async def test_what_cannot_be_asked_is_refused(embedded: App, asked: str) -> None:
     key = await embedded.key(Scope.MESSAGES_SEND)
@@ -159,12 +204,21 @@ async def test_what_cannot_be_asked_is_refused(embedded: App, asked: str) -> Non
         ("messages?limit=many", "must be a whole number"),
         ("messages?limit=0", "must be at least 1"),
         ("messages?limit=1001", "must be at most 1000"),
+        ("messages?reference=", "must not be empty"),
+        (f"messages?reference={'a' * 201}", "must have at most 200 characters"),
+        ("messages?purpose=nothing", "is not a purpose of this gateway"),
+        ("audience?purpose=nothing", "is not in the configuration"),
+        (
+            f"consents/con_{'0' * 26}/evidence?locale=tlh",
+            "must be a language of papers: en, de, fr",
+        ),
+        ("audit/export?format=pdf&locale=tlh", "must be a language of papers: en, de, fr"),
     ],
 )
 async def test_what_may_be_asked_is_said_in_plain_words(
     embedded: App, asked: str, detail: str
 ) -> None:
-    key = await embedded.key(Scope.MESSAGES_SEND)
+    key = await embedded.key() | {"Access-Reason": "ticket-17"}
 
     _, problem = await call(embedded, key, "GET", f"/v1/{asked}")
 

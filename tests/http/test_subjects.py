@@ -33,6 +33,7 @@ async def test_without_a_reason_nobody_is_looked_up(app: App, reason: str | None
     status, problem = await look(app, key, **headers)
 
     assert (status, problem["type"]) == (422, "/problems/invalid")
+    assert problem["errors"][0]["pointer"] == "/Access-Reason"
     assert "Access-Reason" in problem["errors"][0]["detail"]
     assert await looks(app) == 0
 

@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import io
-import os
-import pty
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -114,50 +112,3 @@ def test_a_table_is_as_wide_as_its_cells(capsys: pytest.CaptureFixture[str]) -> 
     talk.table([("ID", "NAME"), ("key_1", "shop")])
 
     assert capsys.readouterr().out == "ID     NAME\nkey_1  shop\n"
-
-
-class Asking(io.StringIO):
-    """A stderr; whoever reads a question on it answers."""
-
-    def __init__(self, terminal: int, said: bytes) -> None:
-        super().__init__()
-        self.terminal, self.said = terminal, said
-
-    def flush(self) -> None:
-        os.write(self.terminal, self.said)
-
-
-@pytest.mark.parametrize(("typed", "yes"), [(b"y\n", True), (b"n\n", False)])
-def test_what_was_typed_before_a_question_is_no_answer_to_it(
-    monkeypatch: pytest.MonkeyPatch, typed: bytes, yes: bool
-) -> None:
-    terminal, stdin = pty.openpty()
-    os.write(terminal, b"gateway campaign show 1\n" if yes else b"y\n")  # pasted along
-    monkeypatch.setattr(sys, "stderr", Asking(terminal, typed))
-
-    with os.fdopen(stdin, encoding="utf-8") as sitting, os.fdopen(terminal, "rb"):
-        monkeypatch.setattr(sys, "stdin", sitting)
-        said = talk.agrees("Make it?")
-
-    assert said is yes
-
-
-def test_what_stands_in_a_pipe_answers_the_question(monkeypatch: pytest.MonkeyPatch) -> None:
-    reads, writes = os.pipe()
-    os.write(writes, b"y\n")
-    os.close(writes)
-
-    with os.fdopen(reads, encoding="utf-8") as piped:
-        monkeypatch.setattr(sys, "stdin", piped)
-        assert talk.agrees("Make it?")
-
-
-def test_where_stdin_is_closed_nobody_is_there(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """`gateway ... <&-`: Python has no stdin at all then."""
-    monkeypatch.setattr(sys, "stdin", None)
-
-    assert not talk.agrees("Make it?")
-    assert talk.line_of_stdin() == ""
-    assert capsys.readouterr().err == "Make it? [y/N]: \n"
