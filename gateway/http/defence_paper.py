@@ -18,8 +18,9 @@ from gateway.config.config import Config
 from gateway.flows.proving.consent_proof import ConsentEvidence
 from gateway.flows.proving.defend import Defended
 from gateway.flows.proving.transmissions import Transmission
-from gateway.http import defences, evidence_paper
+from gateway.http import defences, evidence_paper, fact_words
 from gateway.look import moments
+from gateway.look.code_words import OTHER_GROUND
 from gateway.look.papers import Block, Facts, Heading, Listing, Paper, Words
 from gateway.look.translations import say, translations
 
@@ -137,8 +138,8 @@ class _Writer:
         yield Facts(
             [
                 (say("Permitted"), self._moment(last.permit.at)),
-                (say("What for"), last.purpose),
-                (say("Ground"), f"{say(_GROUNDS.get(kind, kind))} ({name})"),
+                (say("What for"), fact_words.purpose(self._config, last.purpose, self._locale)),
+                (say("Ground"), f"{say(_GROUNDS.get(kind, OTHER_GROUND))} ({name})"),
                 (say("Place in the log"), self._place(last)),
             ]
         )
