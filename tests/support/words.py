@@ -979,7 +979,7 @@ FACTS: Final = {
         ),
         (
             "Leave your address and confirm it by the link in the mail that we send there. "
-            "Before that, confirmation mails only."
+            "Before that we send confirmation mails only."
         ),
         (
             "No letter without your confirmation. A sign-up by somebody else ends in your "
@@ -988,7 +988,7 @@ FACTS: Final = {
         "Nothing begins before you confirm.",
         (
             "One step is left: open the mail we send you and confirm that the address is yours. "
-            "Before that, confirmation mails only."
+            "Before that we send confirmation mails only."
         ),
         "You confirm by mail before the first one is sent.",
         "none: it was never confirmed, and permits no mail",
