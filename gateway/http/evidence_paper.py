@@ -222,7 +222,7 @@ class _Writer:
             return
         yield Heading(say("How it was asked for"))
         facts = [
-            (say("Form"), terms.form(asked.form, self._locale)),
+            (say("Form"), fact_words.form(asked.form, self._locale)),
             (say("Page"), asked.page_url or "–"),
             (say("Who showed the wording"), say(code_words.SHOWN_BY[asked.rendered_by])),
         ]
@@ -233,7 +233,10 @@ class _Writer:
             facts.append((say("Passed on by"), client))
         typed = field_words.answers(in_a_line(asked.profile), self._config, self._locale)
         facts += [(say("Typed: %(field)s") % {"field": name}, answer) for name, answer in typed]
-        digests = {say("Definition"): asked.form_digest, say("What was shown"): asked.shown}
+        digests = {
+            say("Definition"): asked.form_digest,
+            say("Digest of what was shown"): asked.shown,
+        }
         facts += [(name, digest) for name, digest in digests.items() if digest is not None]
         yield Facts(facts)
 

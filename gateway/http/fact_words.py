@@ -99,6 +99,12 @@ def purpose(config: Config, name: str, locale: str) -> str:
     return known.title[choose_locale(None, locale, tuple(known.title))]
 
 
+def form(name: str, locale: str) -> str:
+    """Behind a label that says that it is one: ours in words, another as it is called."""
+    known = name in terms.FORMS
+    return terms.in_words(terms.FORMS, name, locale) if known else terms.quoted(name, locale)
+
+
 def _sender(config: Config, name: str, locale: str) -> str:
     known = config.senders.get(name)
     return terms.quoted(name, locale) if known is None else known.name
@@ -111,7 +117,7 @@ def _field(config: Config, name: str, locale: str) -> str:
 _NAMED: Final[Mapping[str, Callable[[Config, str, str], str]]] = {
     "channel": lambda _, value, locale: terms.channel(value, locale),
     "fields": _field,
-    "form": lambda _, value, locale: terms.form(value, locale),
+    "form": lambda _, value, locale: form(value, locale),
     "locale": lambda _, value, locale: name_of_language(value, locale),
     "purpose": purpose,
     "sender": _sender,

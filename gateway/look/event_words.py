@@ -198,7 +198,7 @@ FACTS: Final[Mapping[str, str]] = {
     "session.tls.fingerprint": say("Digest of its certificate"),
     "session.tls.version": say("Encrypted"),
     "sessions": say("Sessions that ended"),
-    "shown": say("What was shown"),
+    "shown": say("Digest of what was shown"),
     "signature": say("Signature of the key before it"),
     "since": say("From"),
     "size": say("Entries"),

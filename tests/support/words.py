@@ -1907,6 +1907,7 @@ FACTS: Final = {
 
 # Words, questions, requests, and what is of the demo's invented company or the reader alone.
 NO_FACT: Final = (
+    "Digest of what was shown",
     "The mail that asks to confirm, without what was the person's",
     "“%(word)s”",
     "Answer",
