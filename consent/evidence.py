@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from audit.kinds import Kind
 from consent import held_evidence, rights, stop_proofs, subject_evidence
@@ -21,6 +21,8 @@ from consent.sign_ups import Asked, Caller, RenderedBy, SignUp
 from consent.stored import Stored
 
 Facts = dict[str, Any]
+BASIS: Final = "consent (Art. 6(1)(a) GDPR)"
+BY_BUTTON: Final = "button on the page behind the link, by POST"
 
 
 class Why(StrEnum):
@@ -51,7 +53,7 @@ class Requested:
     client: str | None
     locale: str
     profile: Mapping[str, str]
-    basis: str = "consent (Art. 6(1)(a) GDPR)"
+    basis: str = BASIS
     in_place_of: str | None = None  # the consent that covers no mail any more: asked anew
     shown: str | None = None  # the specimen of what showed the wording, by its hash
     caller: Caller | None = None  # the back end that passed it on
@@ -201,7 +203,7 @@ class Confirmed:
     text: str
     token: str  # the hash of the link's token, in hex
     confirmed_at: datetime
-    action: str = "button on the page behind the link, by POST"
+    action: str = BY_BUTTON
     # What the mailbox let stand of the answers, or put in their place; earlier releases: unknown.
     answers: Mapping[str, str] | None = None
     # The hash of the link by which mails let leave, in hex; earlier releases: unknown.

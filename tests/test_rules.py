@@ -470,6 +470,7 @@ TESTED_FROM_OUTSIDE = {
     "audit/export/people.py": "contract/test_export_forms.py",
     "audit/export/records.py": "contract/test_export_forms.py",
     "gateway/look/event_words.py": "http/test_audit_paper.py",
+    "gateway/http/fact_words.py": "unit/test_code_words.py",
     "audit/export/selection.py": "contract/test_bundle.py",
     "audit/export/workbook.py": "unit/test_sheets.py",
     "gateway/flows/proving/reports.py": "http/test_audit_paper.py",

@@ -35,7 +35,7 @@ def defend(
     ] = None,
     reason: Annotated[
         str, typer.Option(help="Why you look; kept sealed in the trail of the mail's person.")
-    ] = "a mail was handed in",
+    ] = "a mail was handed in",  # as `gateway.look.terms` has it
     case: Annotated[
         str | None,
         typer.Option(metavar="NUMBER", help="Your file number, for the log; it must name nobody."),

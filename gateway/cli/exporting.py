@@ -265,7 +265,7 @@ async def _paper(config: Config, export: Export, order: _Order) -> bytes:
     except TooManyEvents as error:
         way_out = "take bundle, csv or xlsx, or a shorter time (--since, --until)"
         raise fail(f"a report tells of {error.most:,} events at most: {way_out}") from None
-    made = audit_paper.paper(report, config.controller, order.locale, order.taking.case)
+    made = audit_paper.paper(report, config, order.locale, order.taking.case)
     typesetter = Typesetter()
     try:
         return await typesetter.pdf(made)

@@ -28,7 +28,7 @@ from gateway.flows.rights.foreseen import Foreseen, foresee
 from gateway.flows.rights.holds import Holds
 from gateway.flows.rights.stops import Stops
 from gateway.flows.sending.permission import Question
-from gateway.http import pages
+from gateway.http import fact_words, pages
 from gateway.http.app_keys import PARTS, WITHDRAWALS
 from gateway.http.endpoints import page
 
@@ -136,6 +136,7 @@ async def _before(
         "why": why,
         "act": fields["act"],
         "purpose": fields.get("purpose", ""),
+        "title": _title(request, fields),
         "hold": fields.get("hold", ""),
         "dispute": fields.get("dispute", ""),
         "until": fields.get("until", ""),
@@ -145,6 +146,12 @@ async def _before(
         "csrf": sessions.csrf(request, operator),
     }
     return pages.response(request, "desk_act", brand=brand(request), **facts)
+
+
+def _title(request: web.Request, fields: MultiDictProxy[str]) -> str:
+    """What a withdrawal is of, as people read it."""
+    said, config = fields.get("purpose", ""), request.app[PARTS].config
+    return said and fact_words.purpose(config, said, pages.locale_of(request))
 
 
 async def _erase(

@@ -18,10 +18,10 @@ from gateway.desk import sessions
 from gateway.desk.entrance import brand
 from gateway.flows.desk.sitting import Operator
 from gateway.flows.rights.requests import Case
-from gateway.http import dossier_paper, pages
+from gateway.http import pages
 from gateway.http.app_keys import RIGHTS_REQUESTS
 from gateway.http.fields import Locale, Moment
-from gateway.look import terms
+from gateway.look import code_words, terms
 from gateway.look.translations import translations
 from storage import patterns
 
@@ -89,7 +89,7 @@ async def list_page(
         further=None if further is None else {"due": further[0].isoformat(), "after": further[1]},
         may_act=operator.role is Role.DPO,
         today=found.now.date().isoformat(),
-        rights=[(str(one), in_words(dossier_paper.RIGHTS, one, locale)) for one in Right],
+        rights=[(str(one), in_words(code_words.RIGHTS, one, locale)) for one in Right],
         typed={name: said.get(name, "") for name in ("email", "kind", "received_on", "channel")},
         problem=problem,
         csrf=sessions.csrf(request, operator),
@@ -153,10 +153,10 @@ def facts(one: RightsRequest, now: datetime, locale: str) -> dict[str, Any]:
     return {
         "id": one.id,
         "right": one.right,
-        "what": in_words(dossier_paper.RIGHTS, one.right, locale),
-        "state": in_words(dossier_paper.PROGRESS, one.progress, locale),
+        "what": in_words(code_words.RIGHTS, one.right, locale),
+        "state": in_words(code_words.PROGRESS, one.progress, locale),
         "waits": one.progress.waits,
-        "channel": terms.in_words(terms.CHANNELS, one.channel, locale),
+        "channel": terms.channel(one.channel, locale),
         "received_at": one.received_at,
         "due_at": one.due_at,
         "days": (one.due_at - now) // _DAY,

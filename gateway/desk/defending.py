@@ -21,6 +21,7 @@ from gateway.flows.proving.defend import Defended
 from gateway.http import defences, multipart, pages, turns
 from gateway.http.app_keys import PARTS, TURNS, TYPESETTER
 from gateway.http.defence_forms import Answered, Answering
+from gateway.http.defence_paper import permitted
 from gateway.http.endpoints import Media, endpoint, page
 from gateway.http.multipart import NotMultipart
 from gateway.http.parsing import read_bytes
@@ -133,11 +134,13 @@ def _page(
 def _found(made: Answered) -> dict[str, Any]:
     """What it comes to, in sentences, and whose mail it was where they are here."""
     found = made.found
-    ours = isinstance(found, Defended)
     live = isinstance(found, Defended) and not found.erased
     return {
-        "ours": ours,
+        "ours": isinstance(found, Defended),
         "meaning": list(defences.meaning(found, made.locale)),
+        "allowed": permitted(found, made.config, made.locale)
+        if isinstance(found, Defended)
+        else [],
         "case": found.case if isinstance(found, Defended) else None,
         "subject": found.subject if isinstance(found, Defended) and live else None,
         "to_its_address": found.to_its_address if isinstance(found, Defended) else None,

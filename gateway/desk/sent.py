@@ -18,25 +18,19 @@ from gateway.desk import seated, sessions
 from gateway.desk.entrance import TAGS, brand
 from gateway.desk.questions import SentWanted
 from gateway.desk.seated import Fields
-from gateway.desk.story import BECAME, WAITS
 from gateway.flows.desk.sitting import Operator
 from gateway.flows.sending import sent
-from gateway.http import dossier_paper, pages
+from gateway.http import fact_words, pages
 from gateway.http.app_keys import PARTS
 from gateway.http.endpoints import page
 from gateway.http.fields import Identifier, Locale
 from gateway.http.parsing import read_query
-from gateway.look import moments, terms
-from gateway.look.translations import choose_locale, say, translations
+from gateway.look import code_words, moments, terms
+from gateway.look.translations import say, translations
 from gateway.watch.stuck import Why
 from storage.bad_rows import Standing
 
 AT_ONCE: Final = 50
-STATES: Final[Mapping[str, str]] = {
-    **dict.fromkeys((Status.QUEUED, Status.DEFERRED, Status.PAUSED), WAITS),
-    Status.SENDING: say("Is being sent"),
-    **BECAME,
-}
 STANDS_ASIDE: Final[Mapping[str, str]] = {
     Why.ALTERED: say("It is not what the gateway wrote: treat that as an intrusion."),
     Why.ATTEMPTS: say("Its attempts do not fit what was permitted: treat that as an intrusion."),
@@ -134,16 +128,13 @@ class _Words:
 
     def purpose(self, name: str, kind: str = Kind.MARKETING) -> str:
         """Its title; of our own mails what they are for."""
-        own, known = dossier_paper.SERVICE_MAILS.get(name), self._config.purposes.get(name)
-        if own is not None:
-            return self._words.gettext(own)
-        if known is None:
-            return name
-        title = known.title[choose_locale(None, self._locale, tuple(known.title))]
-        return title if kind == Kind.MARKETING else self._words.gettext(SERVICE) % {"title": title}
+        title = fact_words.purpose(self._config, name, self._locale)
+        if kind == Kind.MARKETING or name not in self._config.purposes:
+            return title
+        return self._words.gettext(SERVICE) % {"title": title}
 
     def state(self, status: str, reason: str | None) -> str:
-        became = self._words.gettext(STATES[status]) if status in STATES else status
+        became = terms.in_words(code_words.STATES, status, self._locale)
         if reason is None:
             return became
         why = terms.in_words(terms.REASONS, reason, self._locale)
@@ -169,7 +160,8 @@ class _Words:
 
     def parked(self, one: Standing) -> dict[str, Any]:
         why = self._words.gettext(STANDS_ASIDE[one.reason])
-        return {"what": one.table, "rows": one.rows, "why": why, "since": one.since}
+        what = terms.in_words(code_words.TABLES, one.table, self._locale)
+        return {"what": what, "rows": one.rows, "why": why, "since": one.since}
 
 
 ROWS: Final = (show_sent, choose_sent)

@@ -2,39 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from audit.kinds import Kind
 from audit.trail import Told
-from consent.model import GroundKind
 from consent.rights import RightsRequest
-from delivery.outbox import Status
 from gateway.config.config import Config
 from gateway.flows.rights.dossier import Dossier
 from gateway.flows.rights.dossier import Held as HeldBack
 from gateway.flows.rights.overview import Held
 from gateway.flows.rights.past_mails import Mail
-from gateway.http import dossier_paper
-from gateway.look import event_words, field_words, terms
+from gateway.http import dossier_paper, fact_words
+from gateway.http.fact_words import FactWords
+from gateway.look import code_words, event_words, field_words, terms
 from gateway.look.translations import say, translations
 
-GROUNDS: Final[Mapping[str, str]] = {
-    GroundKind.CONSENT: say("A consent"),
-    GroundKind.CONFIRMATION: say("A request that had to be confirmed"),
-    GroundKind.SERVICE: say("A service mail: something was asked for, withdrawn, or is to be kept"),
-}
-OTHER: Final = say("Another ground")
 NOTHING: Final = say("Nothing allowed it so far")
-WAITS: Final = say("Waits")
-BECAME: Final[Mapping[str, str]] = {
-    Status.SENT: say("Sent"),
-    Status.UNCERTAIN: say("Perhaps sent"),
-    Status.BOUNCED: say("Not accepted by the mailbox"),
-    Status.REFUSED: say("Not permitted, not sent"),
-    Status.CANCELLED: say("Cancelled, not sent"),
-    Status.FAILED: say("Failed, not sent"),
-}
 MOST: Final = 200  # lines; the files have them all
 # What a line says beside its kind, in this order, where the event has it.
 _SAID: Final = (
@@ -59,7 +43,7 @@ def told(dossier: Dossier, config: Config, locale: str) -> Mapping[str, Any]:
         "language": own.locale,
         "profile": field_words.answers(own.profile, config, locale)
         + dossier_paper.identifiers(own, locale),
-        "consents": [_consent(one, locale) for one in own.consents],
+        "consents": [_consent(one, config, locale) for one in own.consents],
         "restricted_at": own.restricted_at,
         "objected_at": own.objected_at,
         "paused_until": own.paused_until,
@@ -68,7 +52,7 @@ def told(dossier: Dossier, config: Config, locale: str) -> Mapping[str, Any]:
         "cases": [_case(one.row, locale) for one in dossier.requests],
         "held_until": max((one.until for one in dossier.holds), default=None),
         "mails": [_mail(one, config, locale) for one in dossier.mails[:MOST]],
-        "events": [_line(one, locale) for one in dossier.events[:MOST]],
+        "events": [_line(one, config, locale) for one in dossier.events[:MOST]],
         "more": max(0, len(dossier.events) - MOST) or dossier.events_left_out,
     }
 
@@ -84,19 +68,19 @@ def _case(one: RightsRequest, locale: str) -> Mapping[str, Any]:
     words = translations(locale)
     return {
         "id": one.id,
-        "what": words.gettext(dossier_paper.RIGHTS[one.right]),
-        "state": words.gettext(dossier_paper.PROGRESS[one.progress]),
+        "what": words.gettext(code_words.RIGHTS[one.right]),
+        "state": words.gettext(code_words.PROGRESS[one.progress]),
         "due_at": one.due_at,
     }
 
 
-def _consent(held: Held, locale: str) -> Mapping[str, Any]:
+def _consent(held: Held, config: Config, locale: str) -> Mapping[str, Any]:
     text, consent = held.text, held.consent
     bundle: Mapping[str, Any] = {} if text is None else text.bundle
     return {
         "id": consent.id,
         "purpose": consent.purpose,
-        "title": bundle.get("title", consent.purpose),
+        "title": bundle.get("title") or fact_words.purpose(config, consent.purpose, locale),
         "text": bundle.get("text"),
         "locale": consent.locale,
         "state": held.state,
@@ -110,36 +94,27 @@ def _consent(held: Held, locale: str) -> Mapping[str, Any]:
 
 
 def _mail(one: Mail, config: Config, locale: str) -> Mapping[str, Any]:
-    words, purpose = translations(locale), config.purposes.get(one.purpose)
-    title = one.purpose if purpose is None else purpose.title.get(locale, one.purpose)
-    service = dossier_paper.SERVICE_MAILS.get(one.purpose)
-    ground = GROUNDS.get(one.grounds[-1].kind, OTHER) if one.grounds else NOTHING
-    became = words.gettext(BECAME.get(one.status, WAITS))
+    words = translations(locale)
+    known, other = code_words.GROUNDS, code_words.OTHER_GROUND
+    ground = known.get(one.grounds[-1].kind, other) if one.grounds else NOTHING
+    became = words.gettext(code_words.BECAME.get(one.status, code_words.WAITS))
     reason = None if one.reason is None else terms.in_words(terms.REASONS, one.reason, locale)
     return {
         "at": one.at,
-        "what": title if service is None else words.gettext(service),
+        "what": fact_words.purpose(config, one.purpose, locale),
         "ground": words.gettext(ground),
         "became": became if reason is None else f"{became}{words.gettext(':')} {reason}",
     }
 
 
-def _line(one: Told, locale: str) -> Mapping[str, Any]:
-    words = translations(locale)
+def _line(one: Told, config: Config, locale: str) -> Mapping[str, Any]:
+    words, actor = translations(locale), one.entry.actor
+    said = FactWords(config, locale).of(one.kind, one.facts, _SAID, actor)
     return {
         "at": one.entry.at,
         "kind": one.kind,
         "what": words.gettext(event_words.KINDS[one.kind]),
-        "who": words.gettext(event_words.ACTORS[one.entry.actor]),
-        "said": [(words.gettext(event_words.FACTS[name]), value) for name, value in _said(one)],
+        "who": words.gettext(event_words.ACTORS[actor]),
+        "said": list(said),
         "plainly": one.kind in _TAKEN,
     }
-
-
-def _said(one: Told) -> Iterator[tuple[str, str]]:
-    for name in _SAID:
-        value: Any = one.facts
-        for step in name.split("."):
-            value = value.get(step) if isinstance(value, Mapping) else None
-        if isinstance(value, str | int):
-            yield name, str(value)

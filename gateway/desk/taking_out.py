@@ -6,7 +6,6 @@ from the page of their exports.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import UTC, date, datetime, time
 from typing import Any, Final
 
@@ -25,25 +24,16 @@ from gateway.flows.desk.fetching import AT_ONCE, Hindrance, Wanted
 from gateway.flows.desk.sitting import Operator
 from gateway.flows.proving.export_forms import Form
 from gateway.flows.proving.exports import Extent
-from gateway.http import audit_files, pages, turns
+from gateway.http import audit_files, fact_words, pages, turns
 from gateway.http.app_keys import DESK_EXPORTS, TURNS
 from gateway.http.endpoints import HTML, endpoint, page
 from gateway.look import moments
-from gateway.look.translations import say, translations
+from gateway.look.translations import translations
 
 _FORMS: Final = tuple(str(one) for one in Form)
 _EXTENTS: Final = tuple(str(one) for one in Extent)
 _PATH: Final = "/dpo/exports"
 _SOON: Final = 3  # seconds until the page is asked for again
-
-
-FILES: Final[Mapping[str, str]] = {
-    Form.BUNDLE: say("Bundle that checks itself (zip)"),
-    Form.PDF: say("Paper (PDF)"),
-    Form.XLSX: say("Spreadsheet (xlsx)"),
-    Form.CSV: say("Tables (csv)"),
-    Form.JSONL: say("Lines for a program (jsonl)"),
-}
 
 
 @page(
@@ -178,7 +168,7 @@ async def _exports_page(
 
 def _shown(job: Job, fetchable: bool, locale: str) -> dict[str, Any]:
     said, words = job.facts, translations(locale)
-    name = FILES[said["format"]]
+    name = fact_words.FILES[said["format"]]
     state = State.OVER if job.state is State.READY and not fetchable else job.state
     done = min(job.done, job.whole)  # a paper goes through them more often
     return {

@@ -53,7 +53,7 @@ async def paper(
         text = f"tells of {error.most:,} events at most: {way_out}"
         raise Invalid.at("/format", text) from None
     try:
-        return await typesetter.pdf(audit_paper.paper(found, config.controller, locale, case))
+        return await typesetter.pdf(audit_paper.paper(found, config, locale, case))
     except TooLarge:
         text = "what these events say is too much for a paper: ask for bundle, csv or xlsx"
         raise Invalid.at("/format", text) from None

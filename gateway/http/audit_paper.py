@@ -12,10 +12,11 @@ from babel.numbers import format_decimal
 
 from audit.canonical import encode
 from audit.checkpoints import Checkpoint
-from gateway.config.config import Controller
+from gateway.config.config import Config
 from gateway.flows.proving.reports import Happening, Report
+from gateway.http.fact_words import FactWords
 from gateway.look import moments
-from gateway.look.event_words import ACTORS, FACTS, KINDS
+from gateway.look.event_words import ACTORS, KINDS
 from gateway.look.papers import Block, Facts, Heading, Listing, Paper, Words
 from gateway.look.translations import say, translations
 
@@ -47,9 +48,9 @@ _EVERYWHERE: Final = frozenset({"sub", "sseq"})
 _SAYS_NOTHING: Final = frozenset({"", "null"})
 
 
-def paper(report: Report, controller: Controller, locale: str, case: str | None = None) -> Paper:
+def paper(report: Report, config: Config, locale: str, case: str | None = None) -> Paper:
     """The report, in a language that has a catalogue."""
-    return _Writer(report, controller, locale, case).paper()
+    return _Writer(report, config, locale, case).paper()
 
 
 def _root(checkpoint: Checkpoint) -> str:
@@ -58,15 +59,14 @@ def _root(checkpoint: Checkpoint) -> str:
 
 
 class _Writer:
-    def __init__(
-        self, report: Report, controller: Controller, locale: str, case: str | None
-    ) -> None:
+    def __init__(self, report: Report, config: Config, locale: str, case: str | None) -> None:
         self._report = report
-        self._controller = controller
+        self._controller = config.controller
         self._locale = locale
         self._case = case
         self._words = translations(locale)
         self._zone = report.export.order.zone
+        self._said = FactWords(config, locale, self._zone)
         self._is_one_log = len(report.logs) == 1
 
     def paper(self) -> Paper:
@@ -184,8 +184,10 @@ class _Writer:
         """What it says, under words of ours, without whom it is about and what says nothing."""
         for name, value in self._report.facts.get((one.generation, one.index), ()):
             if name not in _EVERYWHERE and value not in _SAYS_NOTHING:
-                label = FACTS.get(name)
-                yield name if label is None else self._words.gettext(label), value
+                yield self._said.label(one.kind, name), self._value(one, name, value)
+
+    def _value(self, one: Happening, name: str, value: str) -> str:
+        return self._said.value(one.kind, name, value, one.actor)
 
     def _line(self, one: Happening) -> str:
         say = self._words.gettext
@@ -199,7 +201,10 @@ class _Writer:
         if one.items:
             many = self._words.ngettext("%(number)s message.", "%(number)s messages.", one.items)
             line = f"{line} {many % {'number': self._number(one.items)}}"
-        refs = "; ".join(f"{name}{say(':')} {value}" for name, value in one.refs.items())
+        named = [
+            (self._said.label(one.kind, n), self._value(one, n, v)) for n, v in one.refs.items()
+        ]
+        refs = "; ".join(f"{label}{say(':')} {value}" for label, value in named)
         return f"{line} ({refs})" if refs else line
 
     def _place(self, one: Happening) -> str:

@@ -17,9 +17,10 @@ from audit.takers import Taker
 from gateway.config.config import Config
 from gateway.flows.breaches.assessing import Assessment, People
 from gateway.flows.breaches.readable import Matter, Reach, Store
+from gateway.http import fact_words
 from gateway.look import event_words, moments, written
 from gateway.look.papers import Block, Heading, Paper
-from gateway.look.translations import choose_locale, languages, translations
+from gateway.look.translations import languages, name_of_language, translations
 
 FORMAT: Final = "consent-gateway/breach/1"
 
@@ -146,7 +147,10 @@ class _Words:
             "until": self.moment(found.concerned.until),
             "states": sorted(counted.people.items()),
             "restricted": counted.restricted,
-            "languages": sorted(counted.languages.items(), key=lambda one: -one[1]),
+            "languages": [
+                (name_of_language(tag, self._locale), number)
+                for tag, number in sorted(counted.languages.items(), key=lambda one: -one[1])
+            ],
             "consents": [(self._purpose(p), state, n) for p, state, n in counted.consents],
             "records": sum(number for _, _, number in counted.consents),
             "erased_since": found.erased.people,
@@ -171,10 +175,7 @@ class _Words:
         }
 
     def _purpose(self, name: str) -> str:
-        known = self._config.purposes.get(name)
-        if known is None:
-            return name
-        return known.title[choose_locale(None, self._locale, tuple(known.title))]
+        return fact_words.purpose(self._config, name, self._locale)
 
 
 def _number(kinds: Mapping[Kind, int], *wanted: Kind) -> int:

@@ -95,7 +95,7 @@ class _Writer:
         yield say("Number"), shown.erasure_id
         yield say("Received"), self._moment(shown.received_at)
         yield say("Asked for"), self._moment(shown.asked_at)
-        yield say("How it reached us"), terms.in_words(terms.CHANNELS, shown.channel, self._locale)
+        yield say("How it reached us"), terms.channel(shown.channel, self._locale)
         yield say("Done by"), self._day(shown.due_at)
         if shown.certificate:
             yield say("Done"), self._moment(shown.certificate.done_at)

@@ -18,8 +18,9 @@ from gateway.config.config import Config
 from gateway.flows.proving.consent_proof import ConsentEvidence
 from gateway.flows.proving.defend import Defended
 from gateway.flows.proving.transmissions import Transmission
-from gateway.http import defences, evidence_paper
+from gateway.http import defences, evidence_paper, fact_words
 from gateway.look import moments
+from gateway.look.code_words import OTHER_GROUND
 from gateway.look.papers import Block, Facts, Heading, Listing, Paper, Words
 from gateway.look.translations import say, translations
 
@@ -55,6 +56,11 @@ class Handed:
 def paper(found: Defended | NotOurs, handed: Handed, config: Config, locale: str) -> Paper:
     """Of a mail that is ours, or is not."""
     return _Writer(config, locale).paper(found, handed)
+
+
+def permitted(found: Defended, config: Config, locale: str) -> list[tuple[str, str]]:
+    """What allowed the newest try of it, as the paper has it; nothing where that is not here."""
+    return _Writer(config, locale).permit(found.sent[-1]) if found.sent else []
 
 
 class _Writer:
@@ -131,19 +137,20 @@ class _Writer:
             yield Words(say("The log has the signature of the mail that was sent: it is this one."))
 
     def _permits(self, sent: Sequence[Transmission]) -> Iterator[Block]:
-        say, last = self._words.gettext, sent[-1]
-        kind, name = last.ground
+        say = self._words.gettext
         yield Heading(say("What allowed it"))
-        yield Facts(
-            [
-                (say("Permitted"), self._moment(last.permit.at)),
-                (say("What for"), last.purpose),
-                (say("Ground"), f"{say(_GROUNDS.get(kind, kind))} ({name})"),
-                (say("Place in the log"), self._place(last)),
-            ]
-        )
+        yield Facts(self.permit(sent[-1]))
         yield Heading(say("What became of it"))
         yield Listing([self._became(one) for one in sent])
+
+    def permit(self, last: Transmission) -> list[tuple[str, str]]:
+        say, (kind, name) = self._words.gettext, last.ground
+        return [
+            (say("Permitted"), self._moment(last.permit.at)),
+            (say("What for"), fact_words.purpose(self._config, last.purpose, self._locale)),
+            (say("Ground"), f"{say(_GROUNDS.get(kind, OTHER_GROUND))} ({name})"),
+            (say("Place in the log"), self._place(last)),
+        ]
 
     def _place(self, one: Transmission) -> str:
         say, of, batch = self._words.gettext, one.permit.of, one.permit.of.entry.batch

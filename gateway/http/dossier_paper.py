@@ -11,22 +11,19 @@ from typing import Final
 
 from audit.kinds import Actor, Kind
 from audit.trail import Told
-from consent import kept_outside
 from consent.evidence import MailSent, Requested, ServerReply
 from consent.model import GroundKind, State
-from consent.rights import Progress, Right
 from delivery.outbox import Status
 from gateway.config.config import Config
-from gateway.flows.desk import sign_in
-from gateway.flows.rights import address_mails, fresh_link, lifted
 from gateway.flows.rights.dossier import Dossier
 from gateway.flows.rights.overview import Held, OwnData, Step
 from gateway.flows.rights.past_mails import Ground, Mail
-from gateway.http import pages
-from gateway.look import field_words, generated_notices, moments, terms
+from gateway.http import fact_words, pages
+from gateway.look import code_words, field_words, generated_notices, moments, terms
+from gateway.look.code_words import OTHER_GROUND, WAITS
 from gateway.look.event_words import ACTORS
 from gateway.look.papers import Block, Facts, Heading, Listing, Paper, Quote, Table, Words
-from gateway.look.translations import choose_locale, name_of_language, say, translations
+from gateway.look.translations import name_of_language, say, translations
 
 _STATES: Final = {
     State.PENDING: say("Not confirmed yet"),
@@ -55,13 +52,6 @@ _GROUNDS: Final = {
         "A service mail: something was asked for, withdrawn, or is to be kept"
     ),
 }
-SERVICE_MAILS: Final = {
-    address_mails.PURPOSE: say("Change of your address"),
-    sign_in.PURPOSE: say("Your link to the desk"),
-    fresh_link.PURPOSE: say("Your personal link"),
-    lifted.PURPOSE: say("Something you had stopped was lifted"),
-    kept_outside.PURPOSE: say("Checkpoints of the audit log"),
-}
 _BECAME: Final = {
     str(Status.SENT): say("Sent"),
     str(Status.UNCERTAIN): say("Perhaps sent"),
@@ -70,24 +60,7 @@ _BECAME: Final = {
     str(Status.CANCELLED): say("Cancelled, not sent"),
     str(Status.FAILED): say("Failed, not sent"),
 }
-_WAITS: Final = say("Waits")
-_OTHER: Final = say("Another ground")
 _NO_GROUND: Final = say("Nothing allowed it so far")
-RIGHTS: Final = {
-    Right.ACCESS: say("Access"),
-    Right.PORTABILITY: say("Portability"),
-    Right.RECTIFICATION: say("Rectification"),
-    Right.RESTRICTION: say("Restriction"),
-    Right.OBJECTION: say("Objection"),
-    Right.ERASURE: say("Erasure"),
-}
-PROGRESS: Final = {
-    Progress.OPEN: _WAITS,
-    Progress.EXTENDED: say("Waits, with more time"),
-    Progress.ANSWERED: say("Answered"),
-    Progress.REFUSED: say("Refused"),
-    Progress.ENDED: say("Ended"),
-}
 _LOOKS: Final = (Kind.SUBJECT_ACCESSED, Kind.SUBJECT_EXPORTED)
 _PERIODS: Final = {
     "unconfirmed": say("Sign-ups that were never confirmed"),
@@ -136,17 +109,14 @@ class _MailRows:
     ) -> None:
         self._requested = requested
         self._senders = {name: one.name for name, one in config.senders.items()}
-        self._titles = {
-            name: one.title[choose_locale(None, locale, tuple(one.title))]
-            for name, one in config.purposes.items()
-        }
+        self._config = config
         self._locale = locale
         self._zone = zone
         self._words = translations(locale)
 
     def of(self, mail: Mail) -> Sequence[str]:
         grounds = dict.fromkeys(map(self._ground, mail.grounds))
-        became = self._words.gettext(_BECAME.get(mail.status, _WAITS))
+        became = self._words.gettext(_BECAME.get(mail.status, WAITS))
         what, line = self._what(mail), mail.subject_line
         return (
             moments.moment(mail.at, self._locale, self._zone),
@@ -160,15 +130,15 @@ class _MailRows:
         return terms.in_words(terms.REASONS, reason, self._locale)
 
     def _what(self, mail: Mail) -> str:
-        say, title = self._words.gettext, self._titles.get(mail.purpose)
-        if title is None:
-            return say(SERVICE_MAILS.get(mail.purpose, mail.purpose))
+        title = fact_words.purpose(self._config, mail.purpose, self._locale)
         # A newsletter that came before the consent would be none that was allowed.
         confirming = any(one.kind == GroundKind.CONFIRMATION for one in mail.grounds)
-        return say("Asked to confirm: %(title)s") % {"title": title} if confirming else title
+        if not confirming:
+            return title
+        return self._words.gettext("Asked to confirm: %(title)s") % {"title": title}
 
     def _ground(self, ground: Ground) -> str:
-        said = self._words.gettext(_GROUNDS.get(ground.kind, _OTHER))
+        said = self._words.gettext(_GROUNDS.get(ground.kind, OTHER_GROUND))
         asked = self._requested.get(ground.id)
         return f"{said} ({asked})" if asked else said
 
@@ -255,7 +225,8 @@ class _Writer:
 
     def _consent(self, held: Held) -> Iterator[Block]:
         say, consent, text = self._words.gettext, held.consent, held.text
-        title = text.bundle["title"] if text else consent.purpose
+        named = fact_words.purpose(self._config, consent.purpose, self._locale)
+        title = text.bundle["title"] if text else named
         yield Heading(f"{title}{say(':')} {say(_STATES[held.state])}", 2)
         yield from map(Words, terms.not_mailed(held.hindrance, self._locale))
         if text:
@@ -263,8 +234,7 @@ class _Writer:
         facts = [] if text is None else [(say("Sender"), text.bundle["sender"]["name"])]
         if not held.contested:
             facts.append((say("Requested"), self._moment(consent.requested_at)))
-            through = terms.in_words(terms.FORMS, consent.form, self._locale)
-            facts.append((say("Through"), through))
+            facts.append((say("Through"), terms.form(consent.form, self._locale)))
         if consent.decided_at:
             facts.append((say("Since"), self._moment(consent.decided_at)))
         if consent.ends_at:
@@ -312,10 +282,10 @@ class _Writer:
             yield Facts(
                 [
                     (say("Number"), row.id),
-                    (say("What for"), say(RIGHTS[row.right])),
+                    (say("What for"), say(code_words.RIGHTS[row.right])),
                     (say("Asked for"), self._moment(row.received_at)),
                     (say("Done by"), self._day(row.due_at)),
-                    (say("What became of it"), say(PROGRESS[row.progress])),
+                    (say("What became of it"), say(code_words.PROGRESS[row.progress])),
                     *([(say("Reason"), one.reason)] if one.reason else []),
                 ]
             )
@@ -335,10 +305,11 @@ class _Writer:
         why = one.facts.get("why")
         if why is None:
             return None
-        if one.entry.actor is Actor.SUBJECT:
+        actor = one.entry.actor
+        if actor is Actor.SUBJECT:
             return terms.in_words(terms.LOOKS, str(why), self._locale)
-        who = one.facts.get("operator") or self._words.gettext(ACTORS[one.entry.actor])
-        return f"{who}{colon} {why}"
+        who = one.facts.get("operator") or self._words.gettext(ACTORS[actor])
+        return f"{who}{colon} {fact_words.why(str(why), actor, self._locale)}"
 
     def _recipients(self) -> Iterator[Block]:
         say = self._words.gettext

@@ -17,13 +17,12 @@ from consent.answers import in_a_line
 from consent.evidence import Confirmed, EndedByItself, MailSent, Objected, Requested, TakenBack
 from consent.mail_evidence import Session
 from consent.model import State
-from consent.sign_ups import RenderedBy
 from delivery import outcome
 from gateway.config.config import Config
 from gateway.flows.proving.consent_proof import ConsentEvidence, SentMail, Step
-from gateway.http import evidences
+from gateway.http import evidences, fact_words
 from gateway.http.evidence_words import FAULTS, UNKNOWN
-from gateway.look import event_words, markdown, moments, terms
+from gateway.look import code_words, event_words, field_words, markdown, moments, terms
 from gateway.look.papers import Block, Facts, Heading, Listing, Paper, Quote, Words
 from gateway.look.translations import say, translations
 from storage.ids import named
@@ -36,13 +35,6 @@ _STATES: Final = {
     State.WITHDRAWN: say("Confirmed, and withdrawn later."),
     State.LAPSED: say("Never confirmed: this is no consent."),
     State.EXPIRED: say("Confirmed, and ended by itself later."),
-}
-_SHOWN_BY: Final = {
-    RenderedBy.PAGE: say("our own page, by its signed stamp"),
-    RenderedBy.SCRIPT: say("our script on that page, by its signed stamp"),
-    RenderedBy.MAIL: say("our mail, and the page behind its link"),
-    RenderedBy.ASSERTED: say("whoever passed the request on, as they say"),
-    RenderedBy.CONFIRMATION: say("our page behind the link in the mail"),
 }
 _STEPS: Final[Mapping[Kind, str]] = {
     Kind.CONSENT_REQUESTED: say("It was asked for, with the address %(address)s."),
@@ -134,7 +126,7 @@ class _Writer:
             )
         address = self._address()
         facts = [] if address is None else [(say("Address"), address)]
-        facts += [(say("Purpose"), consent.purpose)]
+        facts += [(say("Purpose"), self._purpose())]
         if asked is not None:
             facts.append((say("Asked for"), self._moment(asked.received_at)))
         if found.confirmed is not None:
@@ -153,6 +145,13 @@ class _Writer:
             return self._found.requested.address_typed
         made = [mail.said.made_of for mail in self._found.mails if mail.raw is not None]
         return next((one.values.get("to") for one in made if one is not None), None)
+
+    def _purpose(self) -> str:
+        """By the title that was agreed to; where that is gone, by the one that it has now."""
+        text, name = self._found.text, self._found.consent.purpose
+        if text is not None:
+            return str(text.bundle["title"])
+        return fact_words.purpose(self._config, name, self._locale)
 
     def _wording(self) -> Iterator[Block]:
         text, say = self._found.text, self._words.gettext
@@ -205,12 +204,12 @@ class _Writer:
         return " " + say("It was passed on by %(who)s.") % {"who": say(event_words.ACTORS[actor])}
 
     def _said(self, step: Step) -> str:
-        line = self._words.gettext(_STEPS.get(step.kind, str(step.kind)))
+        line = self._words.gettext(_STEPS.get(step.kind, event_words.KINDS[step.kind]))
         match step.said:
             case Requested(address_typed=address):
                 return line % {"address": address}
             case TakenBack(channel=channel) | Objected(channel=channel):
-                told = {"channel": terms.in_words(terms.CHANNELS, channel, self._locale)}
+                told = {"channel": terms.channel(channel, self._locale)}
                 return f"{line % told}{self._passed_on(step.entry.actor)}"
             case MailSent() | Confirmed() | EndedByItself():
                 return line
@@ -223,19 +222,21 @@ class _Writer:
             return
         yield Heading(say("How it was asked for"))
         facts = [
-            (say("Form"), terms.in_words(terms.FORMS, asked.form, self._locale)),
+            (say("Form"), fact_words.form(asked.form, self._locale)),
             (say("Page"), asked.page_url or "–"),
-            (say("Who showed the wording"), say(_SHOWN_BY[asked.rendered_by])),
+            (say("Who showed the wording"), say(code_words.SHOWN_BY[asked.rendered_by])),
         ]
         if asked.caller is not None:
             facts.append((say("Passed on by"), f"{asked.caller.name} ({asked.caller.id})"))
         elif asked.client is not None:
-            facts.append((say("Passed on by"), asked.client))
-        facts += [
-            (say("Typed: %(field)s") % {"field": name}, answer)
-            for name, answer in in_a_line(asked.profile).items()
-        ]
-        digests = {say("Definition"): asked.form_digest, say("What was shown"): asked.shown}
+            client = terms.in_words(terms.CLIENTS, asked.client, self._locale)
+            facts.append((say("Passed on by"), client))
+        typed = field_words.answers(in_a_line(asked.profile), self._config, self._locale)
+        facts += [(say("Typed: %(field)s") % {"field": name}, answer) for name, answer in typed]
+        digests = {
+            say("Definition"): asked.form_digest,
+            say("Digest of what was shown"): asked.shown,
+        }
         facts += [(name, digest) for name, digest in digests.items() if digest is not None]
         yield Facts(facts)
 
@@ -348,7 +349,11 @@ class _Writer:
                 " publish it, and a checkpoint that somebody else kept."
             )
         )
-        shown = [f"{one.what}: {one.name}" for one in self._found.specimens.values()]
+        colon = say(":")
+        shown = [
+            f"{say(code_words.SPECIMENS[one.what])}{colon} {one.name}"
+            for one in self._found.specimens.values()
+        ]
         if shown:
             yield Words(
                 say("What was shown or sent, without what was the person's, in the bundle:")

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from gateway.config.config import Config
 from gateway.http import pages
-from gateway.look import generated_notices, measures, moments, notices, written
+from gateway.look import code_words, generated_notices, measures, moments, notices, terms, written
 from gateway.look.measures import Running
 from gateway.look.papers import Paper
 from gateway.look.translations import choose_locale, translations
@@ -70,7 +70,7 @@ def facts(config: Config, now: Running, locale: str) -> dict[str, Any]:
         "outside": [one for one in known if one["is_outside"]],
         "relayed": now.transport == "relay" and relay is not None,
         "relay": relay.name if relay is not None else "",
-        "receivers": list(_receivers(config)),
+        "receivers": list(_receivers(config, language)),
     }
 
 
@@ -110,13 +110,14 @@ def _forms(config: Config, language: str) -> Iterator[Mapping[str, str]]:
             one.label[choose_locale(None, language, tuple(one.label))] if one.label else field
             for field, one in form.fields.items()
         ]
-        yield {"name": name, "asks": ", ".join([email, *labels])}
+        yield {"name": terms.quoted(name, language), "asks": ", ".join([email, *labels])}
 
 
-def _receivers(config: Config) -> Iterator[Mapping[str, str]]:
+def _receivers(config: Config, language: str) -> Iterator[Mapping[str, str]]:
+    say = translations(language).gettext
     for key, one in sorted(config.webhooks.items()):
         name = key if one.processor == _OWN else config.processors[one.processor].name
-        yield {"name": name, "kinds": ", ".join(map(str, one.kinds))}
+        yield {"name": name, "kinds": ", ".join(say(code_words.NEWS[told]) for told in one.kinds)}
 
 
 def _lines(notice: str) -> Iterator[str]:

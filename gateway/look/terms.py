@@ -48,6 +48,7 @@ REASONS: Final[Mapping[str, str]] = {
     "quota": say("waits for its turn"),
     "message_expired": say("its time was over"),
     "not_needed": say("not needed any more"),
+    "restored": say("a backup was put back"),
     **dict.fromkeys(Parked, _LATER),
 }
 BLOCKS: Final[Mapping[str, str]] = {
@@ -63,7 +64,28 @@ CHANNELS: Final[Mapping[str, str]] = {
     "email": say("by a mail"),
     "crm": say("through another system"),
     "api": say("through another system"),
+    # Ours alone: whoever passes something on cannot call their way so (`gateway/flows/by.py`).
     "my-data": say("on one's personal pages"),
+    "one-click": say("by the unsubscribe button of the mail program"),
+    "unsubscribe-page": say("by the button on the unsubscribe page"),
+    "preferences-link": say("by a switch on the preferences page"),
+    "confirmation-link": say("by “This was not me” behind the link of a confirmation mail"),
+    "confirmation-page": say("left out when something else was confirmed"),
+    "re-permission": say("by “No” to our question, after something had changed"),
+    "stop-again-link": say("by the link in the mail that told of it"),
+    "address-link": say("by the link that went to the new address"),
+    "address-taken-back": say("by the link that went to the address of before"),
+    "erasure": say("together with an erasure"),
+    "restore": say("once more, after a backup was put back"),
+    "exercise": say("in an exercise"),
+}
+CLIENTS: Final[Mapping[str, str]] = {
+    "api": say("a program with a key"),
+    "my-data": CHANNELS["my-data"],
+    "preferences-link": CHANNELS["preferences-link"],
+    "again-link": say("“Ask me again”, behind a link in a mail"),
+    "expired-link": say("a link that worked no more, and asked anew"),
+    "texts ask-again": say("our question, after the wording or who sends these mails had changed"),
 }
 FORMS: Final[Mapping[str, str]] = {
     ASK_AGAIN: say("“Ask me again”, behind a link in a mail"),
@@ -72,12 +94,37 @@ FORMS: Final[Mapping[str, str]] = {
 }
 OWN_LOOK: Final = "the person's own look, by a fresh link"  # as the log has it
 LOOKS: Final[Mapping[str, str]] = {OWN_LOOK: say("You yourself, by a personal link")}
+# As others read of it, and the reason that `gateway defend` gives where nobody gave another one.
+MAIL_HANDED_IN: Final = "a mail was handed in"
+LOOKS_OF_OTHERS: Final[Mapping[str, str]] = {
+    OWN_LOOK: say("the person themselves, by a personal link"),
+}
+LOOKS_OF_OURS: Final[Mapping[str, str]] = {MAIL_HANDED_IN: say("a mail was handed in")}
+_QUOTED: Final = say("“%(word)s”")
+_FORM: Final = say("form “%(form)s”")
 
 
 def in_words(known: Mapping[str, str], value: str, locale: str) -> str:
     """The words for *value*; the value itself where it is none of ours."""
     found = known.get(value)
     return value if found is None else translations(locale).gettext(found)
+
+
+def quoted(word: str, locale: str) -> str:
+    """A word that somebody else chose, so marked: it may not pass for one of ours."""
+    return translations(locale).gettext(_QUOTED) % {"word": word}
+
+
+def channel(value: str, locale: str) -> str:
+    """By what way something came; what a caller calls theirs, as they do."""
+    return in_words(CHANNELS, value, locale) if value in CHANNELS else quoted(value, locale)
+
+
+def form(name: str, locale: str) -> str:
+    """Where it was asked for; a form of the configuration by the name that it has there."""
+    if name in FORMS:
+        return in_words(FORMS, name, locale)
+    return translations(locale).gettext(_FORM) % {"form": name}
 
 
 def not_mailed(reason: Reason | None, locale: str) -> list[str]:

@@ -175,7 +175,7 @@ def words(locale: str) -> dict[str, str]:
         "thanks": say("Please look into your mailbox"),
         "look": say(
             "One step is left: open the mail we send you and confirm that the address is yours. "
-            "Before that, confirmation mails only."
+            "Before that we send confirmation mails only."
         ),
     }
 

@@ -37,7 +37,7 @@ async def told(app: App, locale: str, zone: tzinfo = UTC, held: tuple[str, ...] 
 
 
 def words_of(app: App, report: reports.Report, locale: str) -> str:
-    made = audit_paper.paper(report, app.parts.config.controller, locale, "2026-17")
+    made = audit_paper.paper(report, app.parts.config, locale, "2026-17")
     return repr(made.document())
 
 

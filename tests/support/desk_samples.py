@@ -306,11 +306,12 @@ def defence_samples(locale: str) -> Samples:
     ours = {
         "ours": True,
         "meaning": [say(defence_words.REACHES[Reach.WHOLE])],
+        "allowed": [(say("What for"), "Newsletter"), (say("Ground"), say("A confirmed consent"))],
         "case": "def_00000000000000000000000000",
         "subject": "sub_00000000000000000000000000",
         "to_its_address": True,
     }
-    nobodys = dict.fromkeys(("case", "subject", "to_its_address"))
+    nobodys = dict.fromkeys(("allowed", "case", "subject", "to_its_address"))
     not_ours = {"ours": False, "meaning": [say(defence_words.NOT_OURS[Why.FOREIGN])], **nobodys}
     return {
         "desk-defence": ("desk_defence", dict(drop)),

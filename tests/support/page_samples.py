@@ -217,8 +217,8 @@ def desk_samples(locale: str) -> dict[str, tuple[str, dict[str, Any]]]:
     lesser = {**consent, "state": "withdrawn", "stands": False, "text": None}
     stopped = dict.fromkeys(("restricted_at", "objected_at", "paused_until", "held_until"), AT)
     full = {**person, **stopped, "did": "object", "waiting": {"asked_at": AT, "until": AT}}
-    act = {**about, "purpose": "newsletter", "locked_until": AT, "held_until": None}
-    act |= {"hold": "", "dispute": "", "until": "", "unsaid": False}
+    act = {**about, "purpose": "newsletter", "title": "Newsletter", "locked_until": AT}
+    act |= {"held_until": None, "hold": "", "dispute": "", "until": "", "unsaid": False}
     return {
         "desk-ask": ("desk_ask", dict(ask)),
         "desk-over": ("desk_ask", {**ask, "over": True}),

@@ -30,7 +30,7 @@ _PROSE = (".html", ".txt")
 TRANSLATED = [language for language in languages() if language != SOURCE]
 # Words that a language has in common with English.
 SAME_WORDS = {
-    "de": {":", "Bundle", "Checkpoint", "Definition", "Log", "Message-ID", "Pause", "Person"},
+    "de": {":", "Checkpoint", "Definition", "Message-ID", "Pause", "Person"},
     "fr": {
         "%(number)s message.",
         "Date",
