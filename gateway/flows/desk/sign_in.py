@@ -93,6 +93,8 @@ class SignIns:
             if not await try_alone(connection, "intake"):
                 raise Busy
             there = await intakes.lock(connection, [one.id for one in waiting])
+            # Before the marks: whose mailbox it is holds theirs while they leave.
+            await gates.lock(connection, {one.subject for one in found.values()})
             now = await self.clock.now(connection)
             rows = [one for one in waiting if one.id in there]
             still = await fresh_link.standing(connection, self.marks, self.lookup, rows, said, now)

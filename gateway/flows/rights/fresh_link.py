@@ -148,7 +148,10 @@ async def standing(
     asked: Mapping[str, Address],
     now: datetime,
 ) -> Mapping[str, Address]:
-    """Those that nobody for whose address they are left since, from all mails or for good."""
+    """Those that nobody for whose address they are left since, from all mails or for good.
+
+    Hold the gates of who is found by these addresses: who leaves marks theirs under it.
+    """
     indexes = {id: lookup.hashes(email.canonical) for id, email in asked.items()}
     marked = await marks.read(connection, {one for group in indexes.values() for one in group})
     return {
