@@ -83,7 +83,7 @@ async def list_page(
     return pages.response(
         request,
         "desk_cases",
-        422 if problem == "email" else 200,
+        422 if problem in ("email", "kind", "channel") else 200,
         brand=brand(request),
         cases=[facts(one, found.now, locale) for one in found.requests],
         further=None if further is None else {"due": further[0].isoformat(), "after": further[1]},

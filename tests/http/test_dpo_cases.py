@@ -36,10 +36,27 @@ async def app(dialect: str, tmp_path: Path, new_database_url: Databases) -> Asyn
 
 async def entered(sitting: Sitting, kind: str = "access", email: str = ADA, **more: str) -> str:
     """Write a case down; its number."""
-    answer = await sitting.post("/dpo/cases", email=email, kind=kind, **more)
+    said = {"channel": "phone", **more}
+    answer = await sitting.post("/dpo/cases", email=email, kind=kind, **said)
     text = await answer.text()
     assert answer.status == 200, text
     return re.findall(r"req_[0-9a-v]{26}", text)[0]
+
+
+@pytest.mark.parametrize("left_out", ["channel", "kind"])
+async def test_nothing_is_chosen_for_whoever_writes_a_case_down(app: App, left_out: str) -> None:
+    sitting = await sit(app)
+    said = {"email": ADA, "kind": "erasure", "channel": "letter"}
+
+    empty = await shown(sitting, "/dpo/cases")
+    answer = await sitting.post("/dpo/cases", **{**said, left_out: ""})
+    text = await answer.text()
+
+    assert " checked" not in empty
+    assert " selected" not in empty
+    assert answer.status == 422
+    assert f'id="{left_out}-problem"' in text
+    assert "req_" not in text
 
 
 async def shown(sitting: Sitting, path: str) -> str:
@@ -110,7 +127,7 @@ async def test_what_waits_is_listed_as_it_is_due_and_without_an_address(
 async def test_of_nobody_nothing_is_written_down_and_the_log_has_it(app: App) -> None:
     sitting = await sit(app)
 
-    nobody = await sitting.post("/dpo/cases", email=GRACE, kind="access")
+    nobody = await sitting.post("/dpo/cases", email=GRACE, kind="access", channel="phone")
     wrong = await sitting.post("/dpo/cases", email="ada", kind="access")
 
     assert "Nobody is known by this address" in await nobody.text()
