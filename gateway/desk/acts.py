@@ -150,6 +150,7 @@ async def _before(
         "dispute": fields.get("dispute", ""),
         "until": fields.get("until", ""),
         "unsaid": fields.get("sure") == "yes",
+        "channel": fields.get("channel", ""),
         "locked_until": foreseen.locked_until,
         "held_until": foreseen.held_until,
         "csrf": sessions.csrf(request, operator),

@@ -16,6 +16,7 @@ from consent.rights_requests import Place
 from gateway.callers.operators import Role
 from gateway.desk import sessions
 from gateway.desk.entrance import brand
+from gateway.desk.questions import CHANNELS
 from gateway.flows.desk.sitting import Operator
 from gateway.flows.rights.requests import Case
 from gateway.http import dossier_paper, pages
@@ -157,6 +158,7 @@ def facts(one: RightsRequest, now: datetime, locale: str) -> dict[str, Any]:
         "state": in_words(dossier_paper.PROGRESS, one.progress, locale),
         "waits": one.progress.waits,
         "channel": terms.in_words(terms.CHANNELS, one.channel, locale),
+        "asked_by": one.channel if one.channel in CHANNELS else "",
         "received_at": one.received_at,
         "due_at": one.due_at,
         "days": (one.due_at - now) // _DAY,

@@ -181,6 +181,8 @@ async def test_more_time_is_offered_and_taken_within_the_first_month_alone(app: 
 async def test_an_erasure_is_answered_by_the_act_and_its_certificate_is_at_hand(app: App) -> None:
     sitting = await sit(app)
     case = await entered(sitting, "erasure", channel="phone")
+    waiting = await shown(sitting, f"/dpo/cases/{case}")
+    asked = re.findall(r'name="channel" value="(\w*)"', waiting)
     about = {"subject": await app.subject() or "", "why": WHY, "act": "erase", "sure": "yes"}
 
     early = await sitting.post(
@@ -193,6 +195,7 @@ async def test_an_erasure_is_answered_by_the_act_and_its_certificate_is_at_hand(
 
     assert (early.status, "answered by the erasure" in await early.text()) == (409, True)
     assert link in page and "Answered" in page
+    assert asked == ["phone"]  # who wrote the case down said so
     assert (await paper.read()).startswith(b"%PDF")
 
 

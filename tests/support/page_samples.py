@@ -218,7 +218,7 @@ def desk_samples(locale: str) -> dict[str, tuple[str, dict[str, Any]]]:
     stopped = dict.fromkeys(("restricted_at", "objected_at", "paused_until", "held_until"), AT)
     full = {**person, **stopped, "did": "object", "waiting": {"asked_at": AT, "until": AT}}
     act = {**about, "purpose": "newsletter", "locked_until": AT, "held_until": None}
-    act |= {"hold": "", "dispute": "", "until": "", "unsaid": False}
+    act |= {"hold": "", "dispute": "", "until": "", "unsaid": False, "channel": ""}
     return {
         "desk-ask": ("desk_ask", dict(ask)),
         "desk-over": ("desk_ask", {**ask, "over": True}),
