@@ -53,8 +53,7 @@ async def act(request: web.Request, operator: Operator, fields: Fields) -> web.S
         raise Invalid.at("/act", "is required")
     await tell(request, operator, subject, why)
     until = _until(request, fields) if what == "hold" else None
-    unsaid = what == "hold" and (until is None or questions.label_of(fields, "dispute") is None)
-    if fields.get("sure") != "yes" or unsaid:
+    if fields.get("sure") != "yes" or _is_unsaid(fields, until):
         return await _before(request, operator, subject, why, fields)
     channel = questions.one_of(fields, "channel", *questions.CHANNELS)
     if what == "erase":
@@ -67,6 +66,17 @@ async def act(request: web.Request, operator: Operator, fields: Fields) -> web.S
     else:
         did = await _stop(request, operator, subject, why, fields)
     return await shown_again(request, operator, subject, why, did)
+
+
+def _is_unsaid(fields: MultiDictProxy[str], until: datetime | None) -> bool:
+    """Whether the act lacks what its log entry says for ever: nothing is guessed for it."""
+    match fields["act"]:
+        case "hold":
+            return until is None or questions.label_of(fields, "dispute") is None
+        case "lift_hold":
+            return False
+        case _:
+            return not fields.get("channel")
 
 
 async def _stop(
@@ -140,7 +150,8 @@ async def _before(
         "hold": fields.get("hold", ""),
         "dispute": fields.get("dispute", ""),
         "until": fields.get("until", ""),
-        "unsaid": fields["act"] == "hold" and fields.get("sure") == "yes",
+        "unsaid": fields.get("sure") == "yes",
+        "channel": fields.get("channel", ""),
         "locked_until": foreseen.locked_until,
         "held_until": foreseen.held_until,
         "csrf": sessions.csrf(request, operator),

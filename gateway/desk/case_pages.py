@@ -16,6 +16,7 @@ from consent.rights_requests import Place
 from gateway.callers.operators import Role
 from gateway.desk import sessions
 from gateway.desk.entrance import brand
+from gateway.desk.questions import CHANNELS
 from gateway.flows.desk.sitting import Operator
 from gateway.flows.rights.requests import Case
 from gateway.http import pages
@@ -83,7 +84,7 @@ async def list_page(
     return pages.response(
         request,
         "desk_cases",
-        422 if problem == "email" else 200,
+        422 if problem in ("email", "kind", "channel") else 200,
         brand=brand(request),
         cases=[facts(one, found.now, locale) for one in found.requests],
         further=None if further is None else {"due": further[0].isoformat(), "after": further[1]},
@@ -157,6 +158,7 @@ def facts(one: RightsRequest, now: datetime, locale: str) -> dict[str, Any]:
         "state": in_words(code_words.PROGRESS, one.progress, locale),
         "waits": one.progress.waits,
         "channel": terms.channel(one.channel, locale),
+        "asked_by": one.channel if one.channel in CHANNELS else "",
         "received_at": one.received_at,
         "due_at": one.due_at,
         "days": (one.due_at - now) // _DAY,

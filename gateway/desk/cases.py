@@ -64,6 +64,8 @@ async def enter(request: web.Request, operator: Operator, fields: Fields) -> web
         email = address.parse(fields.get("email", ""))
     except AddressError:
         return await list_page(request, operator, FIRST, typed=fields, problem="email")
+    if unsaid := next((name for name in ("kind", "channel") if not fields.get(name)), None):
+        return await list_page(request, operator, FIRST, typed=fields, problem=unsaid)
     parts, requests = request.app[PARTS], request.app[RIGHTS_REQUESTS]
     right = Right(questions.one_of(fields, "kind", *_RIGHTS))
     channel = questions.one_of(fields, "channel", *questions.CHANNELS)

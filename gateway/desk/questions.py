@@ -60,7 +60,7 @@ class NewCase(Signed):
     email: MailAddress
     kind: Right
     received_on: date | None = None
-    channel: Literal["phone", "letter", "email"] = "phone"
+    channel: Literal["phone", "letter", "email"]
 
 
 class CaseStep(Signed):
@@ -148,7 +148,7 @@ class Act(About):
     """What is to be done for them, and how they asked; it is done with `sure` alone."""
 
     act: Literal["withdraw", "object", "restrict", "unrestrict", "hold", "lift_hold", "erase"]
-    channel: Literal["phone", "letter", "email"] = "phone"
+    channel: Literal["phone", "letter", "email"] | None = None
     purpose: Name | None = None
     hold: Identifier | None = None
     dispute: Label | None = None

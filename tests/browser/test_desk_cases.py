@@ -15,12 +15,13 @@ from tests.browser.test_journey import ADA, Visit
 __all__ = ["desk"]
 
 pytestmark = IN_A_BROWSER
-MOST = 5
+MOST = 6
 WORDS = {
     "en": {
         "cases": "Cases",
         "email": "Email address",
         "kind": "What the person asks for",
+        "phone": "by phone",
         "write": "Write it down",
         "written": "It is written down.",
         "erase": "Erase …",
@@ -48,6 +49,7 @@ WORDS = {
         "cases": "Fälle",
         "email": "E-Mail-Adresse",
         "kind": "Was die Person verlangt",
+        "phone": "per Telefon",
         "write": "Eintragen",
         "written": "Es ist eingetragen.",
         "erase": "Löschen …",
@@ -75,6 +77,7 @@ WORDS = {
         "cases": "Dossiers",
         "email": "Adresse e-mail",
         "kind": "Ce que la personne demande",
+        "phone": "par téléphone",
         "write": "Consigner",
         "written": "C’est consigné.",
         "erase": "Effacer …",
@@ -129,6 +132,7 @@ async def erasure_by_phone(task: Counted, words: dict[str, str]) -> None:
     await person.check()
     await task.type(words["email"], ADA)
     await task.choose(words["kind"], "erasure")
+    await task.tick(words["phone"])
     await task.press(words["write"])
     await person.sees(words["written"])
     await task.press(words["erase"])
@@ -171,7 +175,7 @@ async def a_letter_with_a_mail(task: Counted, words: dict[str, str], mail: bytes
 
 
 @IN_EVERY_TONGUE
-async def test_what_an_authority_wants_a_letter_and_an_erasure_take_no_more_than_five_clicks(
+async def test_what_an_authority_wants_a_letter_and_an_erasure_take_no_more_than_six_clicks(
     chromium: Any, desk: Site, locale: str, size: Any, scripts: bool
 ) -> None:
     words = WORDS[locale]
@@ -188,5 +192,5 @@ async def test_what_an_authority_wants_a_letter_and_an_erasure_take_no_more_than
             await officer.press(words["paper"], "link")
 
     assert (await paper.value).suggested_filename.startswith("era_")
-    assert (may.clicks, letter.clicks, phone.clicks) == (4, 3, 5)
+    assert (may.clicks, letter.clicks, phone.clicks) == (4, 3, 6)
     assert max(may.clicks, letter.clicks, phone.clicks) <= MOST

@@ -36,10 +36,27 @@ async def app(dialect: str, tmp_path: Path, new_database_url: Databases) -> Asyn
 
 async def entered(sitting: Sitting, kind: str = "access", email: str = ADA, **more: str) -> str:
     """Write a case down; its number."""
-    answer = await sitting.post("/dpo/cases", email=email, kind=kind, **more)
+    said = {"channel": "phone", **more}
+    answer = await sitting.post("/dpo/cases", email=email, kind=kind, **said)
     text = await answer.text()
     assert answer.status == 200, text
     return re.findall(r"req_[0-9a-v]{26}", text)[0]
+
+
+@pytest.mark.parametrize("left_out", ["channel", "kind"])
+async def test_nothing_is_chosen_for_whoever_writes_a_case_down(app: App, left_out: str) -> None:
+    sitting = await sit(app)
+    said = {"email": ADA, "kind": "erasure", "channel": "letter"}
+
+    empty = await shown(sitting, "/dpo/cases")
+    answer = await sitting.post("/dpo/cases", **{**said, left_out: ""})
+    text = await answer.text()
+
+    assert " checked" not in empty
+    assert " selected" not in empty
+    assert answer.status == 422
+    assert f'id="{left_out}-problem"' in text
+    assert "req_" not in text
 
 
 async def shown(sitting: Sitting, path: str) -> str:
@@ -110,7 +127,7 @@ async def test_what_waits_is_listed_as_it_is_due_and_without_an_address(
 async def test_of_nobody_nothing_is_written_down_and_the_log_has_it(app: App) -> None:
     sitting = await sit(app)
 
-    nobody = await sitting.post("/dpo/cases", email=GRACE, kind="access")
+    nobody = await sitting.post("/dpo/cases", email=GRACE, kind="access", channel="phone")
     wrong = await sitting.post("/dpo/cases", email="ada", kind="access")
 
     assert "Nobody is known by this address" in await nobody.text()
@@ -164,6 +181,8 @@ async def test_more_time_is_offered_and_taken_within_the_first_month_alone(app: 
 async def test_an_erasure_is_answered_by_the_act_and_its_certificate_is_at_hand(app: App) -> None:
     sitting = await sit(app)
     case = await entered(sitting, "erasure", channel="phone")
+    waiting = await shown(sitting, f"/dpo/cases/{case}")
+    asked = re.findall(r'name="channel" value="(\w*)"', waiting)
     about = {"subject": await app.subject() or "", "why": WHY, "act": "erase", "sure": "yes"}
 
     early = await sitting.post(
@@ -176,6 +195,7 @@ async def test_an_erasure_is_answered_by_the_act_and_its_certificate_is_at_hand(
 
     assert (early.status, "answered by the erasure" in await early.text()) == (409, True)
     assert link in page and "Answered" in page
+    assert asked == ["phone"]  # who wrote the case down said so
     assert (await paper.read()).startswith(b"%PDF")
 
 

@@ -30,6 +30,16 @@ async def app(dialect: str, tmp_path: Path, new_database_url: Databases) -> Asyn
         yield opened
 
 
+async def test_an_act_waits_until_it_is_said_how_the_person_asked(app: App) -> None:
+    sitting = await sit(app)
+
+    page = await act(sitting, "restrict", sure="yes")
+
+    assert 'id="channel-problem"' in page
+    assert " checked" not in page
+    assert await app.permission() == "granted"
+
+
 async def act(sitting: Sitting, what: str, **more: str) -> str:
     """One step of an act for Ada; the page that it is answered with."""
     subject = await sitting.app.subject() or ""

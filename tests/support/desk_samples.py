@@ -35,6 +35,7 @@ def case_samples(locale: str) -> Samples:
         "state": say("Waits"),
         "waits": True,
         "channel": say("by letter"),
+        "asked_by": "letter",
         "received_at": AT,
         "due_at": AT,
         "days": 12,

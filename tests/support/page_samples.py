@@ -219,6 +219,7 @@ def desk_samples(locale: str) -> dict[str, tuple[str, dict[str, Any]]]:
     full = {**person, **stopped, "did": "object", "waiting": {"asked_at": AT, "until": AT}}
     act = {**about, "purpose": "newsletter", "title": "Newsletter", "locked_until": AT}
     act |= {"held_until": None, "hold": "", "dispute": "", "until": "", "unsaid": False}
+    act["channel"] = ""
     return {
         "desk-ask": ("desk_ask", dict(ask)),
         "desk-over": ("desk_ask", {**ask, "over": True}),
