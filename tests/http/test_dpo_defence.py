@@ -55,6 +55,7 @@ async def test_a_mail_of_ours_is_answered_and_told_with_operator_and_reason(app:
 
     assert answer.status == 200
     assert "This mail is ours" in text and "The mail went to the address" in text
+    assert "What allowed it" in text and "A confirmed consent (con_" in text
     assert await app.subject() in text
     ((actor, said),) = await looks(app)
     assert (actor, said["why"], said["operator"]) == (Actor.OPERATOR, WHY, "privacy-1")

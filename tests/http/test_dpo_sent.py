@@ -91,7 +91,7 @@ async def test_what_waits_and_what_stands_aside_is_said_and_why(app: App) -> Non
 
     assert "No row stands aside" in well and "0 messages have not ended." in well
     assert "1 message has not ended." in page
-    assert "1 row of intake stands aside" in page and "Its key is missing." in page
+    assert "1 row of sign-ups stands aside" in page and "Its key is missing." in page
 
 
 async def test_a_day_that_there_is_none_of_is_said_so(app: App) -> None:

@@ -73,7 +73,7 @@ async def test_the_paper_says_what_happened_who_served_and_what_is_not_known(ber
         "It was confirmed: by the button on the page behind the link in that mail.",
         f"Page: {LANDING}",
         "Who showed the wording: whoever passed the request on, as they say",
-        "Typed: first_name: Ada",
+        "Typed: First name: Ada",
         "Made again to the byte",
         "Subject: Please confirm your sign-up: Newsletter (Acme)",
         f"/confirm/{mail.token('confirm')}",

@@ -148,6 +148,7 @@ async def test_no_page_of_the_desk_prints_a_code(app: App) -> None:
 
     assert {(name, one) for name, page in pages.items() for one in codes_in(shown(page))} == set()
     assert "per Telefon" in shown(pages["person"])
+    assert "der Schlüsselspeicher, der Schlüsselbund" in shown(pages["breach"])
 
 
 async def test_no_paper_prints_a_code(app: App) -> None:

@@ -265,7 +265,7 @@ def sent_samples(locale: str) -> Samples:
     say = translations(locale).gettext
     refused = f"{say('Not permitted, not sent')}: {say('withdrawn')}"
     message = {"id": "msg_" + "0" * 26, "at": AT, "ended_at": AT, "what": "Newsletter"}
-    parked = {"what": "outbox", "rows": 2, "why": say("Its key is missing."), "since": AT}
+    parked = {"what": say("messages"), "rows": 2, "why": say("Its key is missing."), "since": AT}
     sent = {
         "day": AT.date(),
         "said": moments.day(AT, locale),
