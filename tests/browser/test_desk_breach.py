@@ -22,7 +22,7 @@ WORDS = {
         "paper": "Paper (PDF)",
         "papers": "Papers",
         "record": "Record of processing activities",
-        "newsletter": "Form newsletter asks for",
+        "newsletter": "Form “newsletter” asks for",
         "back": "Back to the desk",
     },
     "de": {
@@ -35,7 +35,7 @@ WORDS = {
         "paper": "Papier (PDF)",
         "papers": "Papiere",
         "record": "Verzeichnis der Verarbeitung",
-        "newsletter": "Das Formular newsletter fragt nach",
+        "newsletter": "Das Formular „newsletter“ fragt nach",
         "back": "Zurück zum Schreibtisch",
     },
     "fr": {
@@ -48,7 +48,7 @@ WORDS = {
         "paper": "Document (PDF)",
         "papers": "Documents",
         "record": "Registre des activités de traitement",
-        "newsletter": "Le formulaire newsletter demande",
+        "newsletter": "Le formulaire « newsletter » demande",
         "back": "Retour au bureau",
     },
 }
