@@ -32,6 +32,28 @@ _Number = Annotated[
         "--case", metavar="NUMBER", help="Your file number, for the log; it must name nobody."
     ),
 ]
+_Since = Annotated[
+    datetime | None,
+    typer.Option(
+        formats=["%Y-%m-%d"],
+        metavar="DATE",
+        help="The first day in question, as 2026-11-20. Default: 30 days ago.",
+    ),
+]
+_Until = Annotated[
+    datetime | None,
+    typer.Option(
+        formats=["%Y-%m-%d"], metavar="DATE", help="The last day in question. Default: today."
+    ),
+]
+_KnownAt = Annotated[
+    datetime | None,
+    typer.Option(
+        formats=["%Y-%m-%dT%H:%M"],
+        metavar="TIME",
+        help="Since when you know, such as 2026-11-27T14:05.",
+    ),
+]
 _Took = Annotated[
     list[str],
     typer.Option(
@@ -47,28 +69,9 @@ def breach(
     context: typer.Context,
     case: _Number,
     took: _Took,
-    since: Annotated[
-        datetime | None,
-        typer.Option(
-            formats=["%Y-%m-%d"],
-            metavar="DATE",
-            help="The first day in question, as 2026-11-20. Default: 30 days ago.",
-        ),
-    ] = None,
-    until: Annotated[
-        datetime | None,
-        typer.Option(
-            formats=["%Y-%m-%d"], metavar="DATE", help="The last day in question. Default: today."
-        ),
-    ] = None,
-    known_at: Annotated[
-        datetime | None,
-        typer.Option(
-            formats=["%Y-%m-%dT%H:%M"],
-            metavar="TIME",
-            help="Since when you know, such as 2026-11-27T14:05.",
-        ),
-    ] = None,
+    since: _Since = None,
+    until: _Until = None,
+    known_at: _KnownAt = None,
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", help="All of it as a paper (.pdf) or for a program (.json)"),

@@ -29,6 +29,13 @@ _ANOTHER = (
     " say this again to begin anew"
 )
 
+_OfPerson = Annotated[
+    bool,
+    typer.Option(
+        "--subject-stdin", help="About one person; their address or id is read from stdin."
+    ),
+]
+
 
 @dataclass(frozen=True)
 class _Order:
@@ -70,12 +77,7 @@ def export(
         str | None,
         typer.Option(metavar="NUMBER", help="Your file number, for the log; it must name nobody."),
     ] = None,
-    subject_stdin: Annotated[
-        bool,
-        typer.Option(
-            "--subject-stdin", help="About one person; their address or id is read from stdin."
-        ),
-    ] = False,
+    subject_stdin: _OfPerson = False,
     reason: Annotated[
         str | None, typer.Option(help="Why, with --subject-stdin; kept sealed in their trail.")
     ] = None,

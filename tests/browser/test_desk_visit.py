@@ -144,10 +144,12 @@ async def test_what_came_by_phone_takes_no_more_than_five_clicks(
         assert (await paper.value).suggested_filename.endswith(".pdf")
         await officer.press(words["withdraw"])  # click 2
         await officer.sees(words["before"])
-        await officer.press(words["sure"])  # click 3
+        await officer.page.locator("input[name=channel][value=phone]").check()
+        await officer.press(words["sure"])  # click 4
         await officer.sees(words["done"])
         await officer.press(words["erase"])
         await officer.sees(words["before"])
+        await officer.page.locator("input[name=channel][value=phone]").check()
         await officer.press(words["erase_sure"])
         await officer.sees(words["erased"])
         await officer.press(words["out"])
