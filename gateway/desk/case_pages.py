@@ -91,7 +91,7 @@ async def list_page(
         may_act=operator.role is Role.DPO,
         today=found.now.date().isoformat(),
         rights=[(str(one), in_words(code_words.RIGHTS, one, locale)) for one in Right],
-        typed={name: said.get(name, "") for name in ("email", "kind", "received_on", "channel")},
+        typed={name: said.get(name, "") for name in ("email", "received_on", "channel")},
         problem=problem,
         csrf=sessions.csrf(request, operator),
     )

@@ -2175,7 +2175,7 @@ NO_FACT: Final = (
     "What the person asks for",
     "What the person is told",
     "Write a case down",
-    "Write it down",
+    "Your choice writes the case down.",
     "As a paper (PDF)",
     "%(since)s to %(until)s",
     "Asked for %(moment)s",
