@@ -195,13 +195,17 @@ async def _hold(
     vault: Vault,
     said: Declaration,
     now: datetime,
-) -> tuple[_Meant, dict[str, Gate]]:
-    """Who is meant, and the gates of all of them."""
+) -> tuple[dict[str, Gate], set[str]]:
+    """The gates of who is meant, and who asks there: theirs are held, too."""
     if said is Declaration.REJECT:
         asked = [(found.subject, None)]
         await asking_kept_out.of_people(connection, suppression, vault, asked, now)
     meant = await _meant(connection, said, found.subject, now)
-    return meant, await gates.lock(connection, meant.people | meant.asking)
+    together = await gates.lock(connection, meant.people | meant.asking)
+    if found.subject not in together:  # away for a moment: what is answered now would not hold
+        raise StorageAway("data")
+    held = {one: gate for one, gate in together.items() if one in meant.people}
+    return held, meant.asking & together.keys()
 
 
 async def answer(
@@ -215,8 +219,7 @@ async def answer(
     start any more. Said to what was asked anew, it also ends what that was to replace; declining
     does so too, and keeps nobody from asking.
     """
-    stores = (parts.data, parts.clock, parts.rows, parts.keystore)
-    opened = await _open(*stores, token, said)
+    opened = await _open(parts.data, parts.clock, parts.rows, parts.keystore, token, said)
     if opened is None:
         return None
     found, vault = opened
@@ -226,13 +229,10 @@ async def answer(
     still_open: Open | None = {}
     async with parts.data.begin() as connection:
         suppression, now = parts.keyring.suppression, await parts.clock.now(connection)
-        meant, together = await _hold(connection, suppression, found, vault, said, now)
-        held = {one: gate for one, gate in together.items() if one in meant.people}
+        held, asking = await _hold(connection, suppression, found, vault, said, now)
         # Only now: a link that ran out while the lock was waited for confirms nothing any more.
         seen = await view.seen(connection)
-        gate = held.get(found.subject)
-        if gate is None:  # it is away for a moment: what is answered now would not hold
-            raise StorageAway("data")
+        gate = held[found.subject]
         act = Act(
             connection,
             consents=parts.consents,
@@ -240,7 +240,7 @@ async def answer(
             suppression_keys=parts.keyring.suppression,
             gate=gate,
             others=[other for other in held.values() if other.subject != found.subject],
-            asking=meant.asking & together.keys(),
+            asking=asking,
             vault=vault,
             found=found,
             wordings=seen.texts.keys(),
