@@ -393,6 +393,7 @@ TESTED_FROM_OUTSIDE = {
     "consent/audience.py": "contract/test_campaigns.py",
     "consent/shares.py": "attacks/test_asked_while_erased.py",
     "delivery/campaigns.py": "contract/test_campaigns.py",
+    "gateway/flows/leaving/asked_there.py": "attacks/test_asked_elsewhere.py",
     "gateway/api/campaigns.py": "contract/test_campaigns.py",
     "gateway/flows/proving/campaigns.py": "contract/test_campaigns.py",
     "consent/keys/content_keys.py": "contract/test_campaigns.py",

@@ -28,6 +28,7 @@ from consent import (
 )
 from consent.consents import Consent, Consents
 from consent.gates import Gate
+from consent.keys.keystore import KeyStore
 from consent.keys.vault import Compartment, Vault
 from consent.links import Confirmation
 from consent.model import Reason, Refused, State
@@ -46,8 +47,10 @@ from gateway.limits import Wait
 from gateway.parts import Parts
 from gateway.takings import Takings
 from storage.clock import Clock
+from storage.database import Database
 from storage.errors import StorageAway
 from storage.honesty import RowKeys
+from storage.keysets import KeySet
 
 log = structlog.get_logger()
 
@@ -89,7 +92,7 @@ class Seen:
 
 async def look(parts: Parts, token: str, network: str | None) -> Seen | None:
     """What a token asks who comes from *network*; None for one that nobody has. Changes nothing."""
-    opened = await _open(parts, token)
+    opened = await _open(parts.data, parts.clock, parts.rows, parts.keystore, token)
     if opened is None:
         return None
     who = await visitor(parts.keystore, network, parts.clock.wall(), must_compare=False)
@@ -99,20 +102,25 @@ async def look(parts: Parts, token: str, network: str | None) -> Seen | None:
 
 
 async def _open(
-    parts: Parts, token: str, said: Declaration | None = None
+    data: Database,
+    clock: Clock,
+    rows: RowKeys,
+    keystore: KeyStore,
+    token: str,
+    said: Declaration | None = None,
 ) -> tuple[Confirmation, Vault] | None:
     """What a token asks for, with the keys of whom it asks and of whom the answer is meant for."""
     digest = tokens.hash_of(token)
     if digest is None:
         return None
-    async with parts.data.read() as connection:
-        found = await links.confirmation(connection, parts.rows, digest)
+    async with data.read() as connection:
+        found = await links.confirmation(connection, rows, digest)
         if found is None:
             return None
-        now = await parts.clock.now(connection)
+        now = await clock.now(connection)
         meant = await _meant(connection, said, found.subject, now)
     # Before any gate is held: whoever holds it keeps claims and withdrawals waiting.
-    return found, await parts.keystore.vault(meant.people | meant.asking)
+    return found, await keystore.vault(meant.people | meant.asking)
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +188,26 @@ class _View:
         return decided.reason if isinstance(decided, Refused) else None
 
 
+async def _hold(
+    connection: AsyncConnection,
+    suppression: KeySet,
+    found: Confirmation,
+    vault: Vault,
+    said: Declaration,
+    now: datetime,
+) -> tuple[dict[str, Gate], set[str]]:
+    """The gates of who is meant, and who asks there: theirs are held, too."""
+    if said is Declaration.REJECT:
+        asked = [(found.subject, None)]
+        await asking_kept_out.of_people(connection, suppression, vault, asked, now)
+    meant = await _meant(connection, said, found.subject, now)
+    together = await gates.lock(connection, meant.people | meant.asking)
+    if found.subject not in together:  # away for a moment: what is answered now would not hold
+        raise StorageAway("data")
+    held = {one: gate for one, gate in together.items() if one in meant.people}
+    return held, meant.asking & together.keys()
+
+
 async def answer(
     parts: Parts, token: str, said: Declaration, choice: Choice, network: str | None
 ) -> Seen | None:
@@ -191,7 +219,7 @@ async def answer(
     start any more. Said to what was asked anew, it also ends what that was to replace; declining
     does so too, and keeps nobody from asking.
     """
-    opened = await _open(parts, token, said)
+    opened = await _open(parts.data, parts.clock, parts.rows, parts.keystore, token, said)
     if opened is None:
         return None
     found, vault = opened
@@ -200,19 +228,11 @@ async def answer(
     view = _View(parts.consents, parts.clock, parts.config.purposes.keys(), found, vault, who)
     still_open: Open | None = {}
     async with parts.data.begin() as connection:
-        now = await parts.clock.now(connection)
-        if said is Declaration.REJECT:
-            asked = [(found.subject, None)]
-            stops = parts.keyring.suppression
-            await asking_kept_out.of_people(connection, stops, vault, asked, now)
-        meant = await _meant(connection, said, found.subject, now)
-        together = await gates.lock(connection, meant.people | meant.asking)
-        held = {one: gate for one, gate in together.items() if one in meant.people}
+        suppression, now = parts.keyring.suppression, await parts.clock.now(connection)
+        held, asking = await _hold(connection, suppression, found, vault, said, now)
         # Only now: a link that ran out while the lock was waited for confirms nothing any more.
         seen = await view.seen(connection)
-        gate = held.get(found.subject)
-        if gate is None:  # it is away for a moment: what is answered now would not hold
-            raise StorageAway("data")
+        gate = held[found.subject]
         act = Act(
             connection,
             consents=parts.consents,
@@ -220,7 +240,7 @@ async def answer(
             suppression_keys=parts.keyring.suppression,
             gate=gate,
             others=[other for other in held.values() if other.subject != found.subject],
-            asking=meant.asking & together.keys(),
+            asking=asking,
             vault=vault,
             found=found,
             wordings=seen.texts.keys(),
@@ -273,7 +293,7 @@ async def ask_again(parts: Parts, token: str, network: str | None) -> Wait | Non
     async with parts.data.read() as connection:
         # Before anything is looked at: who leaves after this has left from what is asked here.
         looked_at = await parts.clock.now(connection)
-    opened = await _open(parts, token)
+    opened = await _open(parts.data, parts.clock, parts.rows, parts.keystore, token)
     if opened is None:
         return None
     found, vault = opened

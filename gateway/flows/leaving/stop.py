@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from audit.rowmac import RowMacs
 from consent import gates, service_mails, suppressions, tokens
 from consent.keys.keystore import KeyStore
+from consent.keys.vault import Vault
 from consent.service_mails import StopLink
 from consent.suppressions import Stop, Suppression
 from delivery import permits
@@ -54,11 +55,7 @@ async def stop(
     # Before anything is locked: the key store may be slow, and who holds gates holds up mail.
     vault = await keystore.vault(meant.sharing | meant.asking)
     async with data.begin() as connection:
-        if link.address_hash is None:
-            said = [(link.subject, None)]
-            await asking_kept_out.of_people(connection, suppression, vault, said, now)
-        else:
-            await asking_kept_out.of_mailboxes(connection, [{link.address_hash}], now)
+        await _keep_asking_out(connection, suppression, vault, link, now)
         # Not before: meanwhile a mail may have been queued for another spelling of the mailbox.
         meant = await _meant(connection, link, now)
         together = await gates.lock(connection, meant.sharing | meant.asking)
@@ -97,6 +94,15 @@ async def whose(data: Database, clock: Clock, token: str) -> str | None:
     async with data.read() as connection:
         link = await service_mails.find(connection, digest, await clock.now(connection))
     return None if link is None or link.address_hash is not None else link.subject
+
+
+async def _keep_asking_out(
+    connection: AsyncConnection, keys: KeySet, vault: Vault, link: StopLink, now: datetime
+) -> None:
+    if link.address_hash is None:
+        await asking_kept_out.of_people(connection, keys, vault, [(link.subject, None)], now)
+    else:
+        await asking_kept_out.of_mailboxes(connection, [{link.address_hash}], now)
 
 
 class _Meant(NamedTuple):

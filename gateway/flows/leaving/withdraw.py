@@ -337,6 +337,14 @@ class Withdrawals:
             sharing = await self._sharing(connection, leaving)
         return await self._parts.keystore.vault(sharing.union(subjects))
 
+    async def _keep_asking_out(
+        self, connection: AsyncConnection, leaving: Sequence[Leaving], vault: Vault
+    ) -> None:
+        """Nobody asks the mailboxes of those who object meanwhile."""
+        said = [(one.subject, one.email) for one in leaving if one.withdrawal.objection]
+        keys, now = self._parts.keyring.suppression, await self._parts.clock.now(connection)
+        await asking_kept_out.of_people(connection, keys, vault, said, now)
+
     async def _commit(
         self, leaving: Sequence[Leaving], askers: Askers
     ) -> list[_Written | Exception] | None:
@@ -348,10 +356,7 @@ class Withdrawals:
         parts, keys = self._parts, self._parts.rows
         vault = await self._vault(leaving, subjects | askers.subjects)
         async with parts.data.begin() as connection:
-            objecting = [(one.subject, one.email) for one in leaving if one.withdrawal.objection]
-            stops = parts.keyring.suppression
-            before = await parts.clock.now(connection)
-            await asking_kept_out.of_people(connection, stops, vault, objecting, before)
+            await self._keep_asking_out(connection, leaving, vault)
             if await have_appeared(connection, parts.lookup, _strangers(leaving)):
                 return None
             sharing = await self._sharing(connection, leaving)

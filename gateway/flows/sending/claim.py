@@ -105,8 +105,7 @@ async def claim(
             campaigns = {one.campaign for one in found.messages if one.campaign is not None}
             still = await stopped(connection, parts.rows, parts.log.macs, campaigns)
             keys = (parts.marks, parts.lookup, parts.keyring.suppression)
-            asking = (known.addresses, vault, known.now)
-            stand, unsure = await without_left(connection, *keys, *asking)
+            stand, unsure = await without_left(connection, *keys, known.addresses, vault, known.now)
             known = replace(known, addresses=stand, unsure=unsure, shared=said, stopped=still)
             kept = await throttle.keep(
                 connection, found.gates, vault, _decide(known), left.wanted, known.now
