@@ -75,8 +75,7 @@ async def stop(
             await withdraw.block_asking(
                 connection, rows, suppression, held, vault, now, Stop.SERVICE
             )
-        ended = [*((one, None) for one in meant.sharing), *of_asking(meant.asking)]
-        still_open = permits.together(await permits.open_of(connection, ended, now))
+        still_open = permits.together(await permits.open_of(connection, meant.ended(), now))
         held_back = await hidden.holders(connection, macs, vault, together, now, permit_ttl)
     if held_back:
         raise StorageAway("data")
@@ -112,6 +111,9 @@ class _Meant(NamedTuple):
 
     sharing: set[str]
     asking: set[str]  # whether somebody's mails shall go there: nothing else of theirs ends
+
+    def ended(self) -> list[tuple[str, str | None]]:
+        return [*((one, None) for one in self.sharing), *of_asking(self.asking)]
 
     def at_home(self, held: Mapping[str, Gate], keys: RowKeys) -> list[Gate]:
         return [held[one] for one in self.sharing & held.keys() if not held[one].gone(keys)]
