@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -10,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit.rowmac import RowMacs
 from consent import gates, service_mails, suppressions, tokens
+from consent.gates import Gate
 from consent.keys.keystore import KeyStore
 from consent.keys.vault import Vault
 from consent.service_mails import StopLink
@@ -62,19 +64,18 @@ async def stop(
         if link.subject not in together:  # away for a moment: what is answered now would not hold
             log.error("person_away")
             raise StorageAway("data")
-        at_home = [gate for one, gate in together.items() if one in meant.sharing]
-        held = [gate for gate in at_home if not gate.gone(rows)]
+        held = meant.at_home(together, rows)
         now = await clock.now(connection)
-        kind = Stop.SERVICE
         if link.address_hash is not None:  # it went elsewhere than to the mailbox on file
             until = suppressions.blocked_until(now)
-            block = Suppression(link.address_hash, kind, until, kid=link.kid)
+            block = Suppression(link.address_hash, Stop.SERVICE, until, kid=link.kid)
             await suppressions.add(connection, [block], now)
             await gates.block_asking(connection, rows, held, now)
         else:
-            await withdraw.block_asking(connection, rows, suppression, held, vault, now, kind)
-        ended = [*((one, None) for one in meant.sharing), *of_asking(meant.asking)]
-        still_open = permits.together(await permits.open_of(connection, ended, now))
+            await withdraw.block_asking(
+                connection, rows, suppression, held, vault, now, Stop.SERVICE
+            )
+        still_open = permits.together(await permits.open_of(connection, meant.ended(), now))
         held_back = await hidden.holders(connection, macs, vault, together, now, permit_ttl)
     if held_back:
         raise StorageAway("data")
@@ -110,6 +111,12 @@ class _Meant(NamedTuple):
 
     sharing: set[str]
     asking: set[str]  # whether somebody's mails shall go there: nothing else of theirs ends
+
+    def ended(self) -> list[tuple[str, str | None]]:
+        return [*((one, None) for one in self.sharing), *of_asking(self.asking)]
+
+    def at_home(self, held: Mapping[str, Gate], keys: RowKeys) -> list[Gate]:
+        return [held[one] for one in self.sharing & held.keys() if not held[one].gone(keys)]
 
 
 async def _meant(connection: AsyncConnection, link: StopLink, now: datetime) -> _Meant:

@@ -16,14 +16,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit.kinds import Actor
-from consent import (
-    address,
-    gates,
-    links,
-    service_mails,
-    suppressions,
-    taken_away,
-)
+from consent import address, gates, links, service_mails, suppressions, taken_away
 from consent.address import Address
 from consent.gates import Gate
 from consent.keys.vault import Compartment, Vault
@@ -345,6 +338,22 @@ class Withdrawals:
         keys, now = self._parts.keyring.suppression, await self._parts.clock.now(connection)
         await asking_kept_out.of_people(connection, keys, vault, said, now)
 
+    async def _object(
+        self,
+        connection: AsyncConnection,
+        ending: Ending,
+        leaving: Sequence[Leaving],
+        others: Sequence[Gate],
+        vault: Vault,
+    ) -> None:
+        """State objections, and have nobody asked for them, by whatever spelling."""
+        keys, blocking, now = self._parts.rows, self._parts.keyring.suppression, ending.now
+        stated = await gates.object_to(connection, keys, ending.objecting.values())
+        await block_asking(connection, keys, blocking, list(stated.values()), vault, now)
+        await gates.block_asking(connection, keys, others, now)
+        unknown = _strangers(leaving, objecting=True)
+        await _block_mailboxes(connection, blocking, unknown, now, Stop.ASKING)
+
     async def _commit(
         self, leaving: Sequence[Leaving], askers: Askers
     ) -> list[_Written | Exception] | None:
@@ -373,13 +382,8 @@ class Withdrawals:
             for leaver in leaving:
                 ending.take(leaver)
             await ending.write(connection, parts.consents)
-            blocking = parts.keyring.suppression
-            stated = await gates.object_to(connection, keys, ending.objecting.values())
-            await block_asking(connection, keys, blocking, list(stated.values()), vault, now)
             others = [gate for one, gate in together.items() if one in sharing - subjects]
-            await gates.block_asking(connection, keys, others, now)
-            unknown = _strangers(leaving, objecting=True)
-            await _block_mailboxes(connection, blocking, unknown, now, Stop.ASKING)
+            await self._object(connection, ending, leaving, others, vault)
             # Of who is being erased it was marked then.
             present = {one: gate for one, gate in held.items() if not gate.gone(keys)}
             left = _left(leaving, present, names, parts.lookup, vault)
