@@ -74,6 +74,34 @@ class Askers:
             return {}
         return permits.together(await permits.open_of(connection, of_asking(self.subjects), now))
 
+    async def open_of(
+        self,
+        connection: AsyncConnection,
+        leaving: Sequence[Leaving],
+        sharing: Sequence[Gate],
+        now: datetime,
+    ) -> list[Open]:
+        """For each who leaves, what there is to wait for now; *sharing* their mailbox: others.
+
+        What is claimed later waits for the gates, and sees the end.
+        """
+        wanted = [(leaver.subject, leaver.ends) for leaver in leaving]
+        theirs = await permits.open_of(connection, wanted, now)
+        of_others = [(gate.subject, None) for gate in sharing]
+        shared = permits.together(await permits.open_of(connection, of_others, now))
+        elsewhere = await self.open_permits(connection, now)
+        return [
+            permits.together(
+                [
+                    one,
+                    # An objection ends what other spellings of the mailbox are asked, too.
+                    shared if leaver.withdrawal.objection else {},
+                    elsewhere if leaver.ends is None else {},
+                ]
+            )
+            for leaver, one in zip(leaving, theirs, strict=True)
+        ]
+
 
 async def asking(
     connection: AsyncConnection, people: Collection[str], boxes: Collection[bytes], now: datetime

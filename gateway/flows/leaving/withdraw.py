@@ -26,7 +26,6 @@ from consent.marks import Left
 from consent.suppressions import Stop, Suppression
 from consent.taken_away import TakingAway
 from consent.trail import Trail
-from delivery import permits
 from delivery.permits import Open
 from gateway.flows.leaving import acknowledging, asking_kept_out, hidden, unfound, whereabouts
 from gateway.flows.leaving.acknowledging import Leaver
@@ -122,35 +121,6 @@ def _indexes(gate: Gate, names: Names, lookup: LookUp, vault: Vault) -> list[byt
     mailbox = None if names.whole else whereabouts.mailbox_of(gate, vault)
     made = [] if mailbox is None else lookup.hashes(address.parse(mailbox).canonical)
     return [*names.hashes, *made]
-
-
-async def _open_permits(
-    connection: AsyncConnection,
-    leaving: Sequence[Leaving],
-    others: Sequence[Gate],
-    askers: Askers,
-    now: datetime,
-) -> list[Open]:
-    """For each who leaves, what there is to wait for now.
-
-    What is claimed later waits for the gates, and sees the end.
-    """
-    wanted = [(leaver.subject, leaver.ends) for leaver in leaving]
-    theirs = await permits.open_of(connection, wanted, now)
-    sharing = [(gate.subject, None) for gate in others]
-    shared = permits.together(await permits.open_of(connection, sharing, now))
-    elsewhere = await askers.open_permits(connection, now)
-    return [
-        permits.together(
-            [
-                one,
-                # An objection ends what other spellings of the mailbox are asked, too.
-                shared if leaver.withdrawal.objection else {},
-                elsewhere if leaver.ends is None else {},
-            ]
-        )
-        for leaver, one in zip(leaving, theirs, strict=True)
-    ]
 
 
 async def block_asking(
@@ -388,7 +358,7 @@ class Withdrawals:
             present = {one: gate for one, gate in held.items() if not gate.gone(keys)}
             left = _left(leaving, present, names, parts.lookup, vault)
             await parts.marks.add(connection, left, now)
-            still_open = await _open_permits(connection, leaving, others, askers, now)
+            still_open = await askers.open_of(connection, leaving, others, now)
             await self._acknowledge(connection, ending, leaving, vault)
             ttl = parts.config.delivery.permit_ttl
             held_back = await hidden.holders(connection, macs, vault, together, now, ttl)
