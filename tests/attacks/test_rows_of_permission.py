@@ -6,13 +6,19 @@ from __future__ import annotations
 
 import pytest
 from sqlalchemy import Table
-from sqlalchemy.exc import DBAPIError
 
 from consent.tables import consent
 from delivery.tables import permit
 from gateway.flows.proving import verify
 from tests.support.apps import ADA, App
-from tests.support.hostile import SOME_OR_ALL, attack, by_sql, drop_constraints, hostile_to
+from tests.support.hostile import (
+    SOME_OR_ALL,
+    attack,
+    by_sql,
+    drop_constraints,
+    hostile_to,
+    prepared_anew,
+)
 
 GRACE = "grace@example.org"
 WORD_OR_NUMBER = (0, 2**31)
@@ -31,12 +37,7 @@ async def loosen(app: App, table: Table) -> None:
     await by_sql(app, f"CREATE TABLE kept_{name} AS SELECT * FROM {name}")
     if app.parts.data.dialect == "sqlite":
         await by_sql(app, f"DROP TABLE {name}", f"CREATE TABLE {name} AS SELECT * FROM kept_{name}")
-    for _ in range(20):
-        try:  # what was prepared for the tables as they were fails once
-            await verify.verify(app.parts)
-        except DBAPIError:
-            continue
-        return
+    await prepared_anew(app.parts)
 
 
 async def put_back(app: App, table: Table) -> None:

@@ -25,7 +25,7 @@ from gateway.parts import Parts
 from storage.database import Database
 from storage.ids import named
 from tests.support.apps import App
-from tests.support.hostile import SOME_OR_ALL, attack, drop_constraints, hostile_to
+from tests.support.hostile import SOME_OR_ALL, attack, drop_constraints, hostile_to, prepared_anew
 
 DATA = metadata.sorted_tables
 TABLES = [*DATA, audit_guard]
@@ -70,6 +70,7 @@ async def scene(app: App) -> AsyncIterator[Scene]:
             await connection.execute(text(kept))
             count = text(f"SELECT count(*) FROM {table.name}")
             assert (await connection.execute(count)).scalar_one() > 0, f"nothing in {table.name}"
+    await prepared_anew(parts)
     yield made
 
 
