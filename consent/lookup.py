@@ -105,6 +105,14 @@ class LookUp:
         self._note(tuples(await straight.rows(connection, KEYS), live_key))
         return bool(self.lacking)
 
+    async def require_still(self, connection: AsyncConnection) -> None:
+        """Raise as `find` where a live key came since; else ours made all that was read before.
+
+        A key is told before the first of anything is made with it.
+        """
+        if await self.lags(connection):
+            self.require()
+
     def hashes(self, canonical: str) -> list[bytes]:
         """Every hash by which an address may be found or marked, newest last."""
         live = sorted(self._set.live.items())

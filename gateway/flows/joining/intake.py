@@ -178,6 +178,8 @@ async def _standing(
     """The sign-ups with what they ask for that nobody left since; those that ask for nothing go."""
     indexes = {id: lookup.hashes(form.email.canonical) for id, form in forms.items()}
     marked = await marks.read(connection, {one for group in indexes.values() for one in group})
+    # Who left while we waited for their gate may be marked by a key that came meanwhile.
+    await lookup.require_still(connection)
     standing: dict[str, SignUp] = {}
     for intake in waiting:
         if intake.id in forms:

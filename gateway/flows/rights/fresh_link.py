@@ -154,6 +154,8 @@ async def standing(
     """
     indexes = {id: lookup.hashes(email.canonical) for id, email in asked.items()}
     marked = await marks.read(connection, {one for group in indexes.values() for one in group})
+    # Who left while we waited for their gate may be marked by a key that came meanwhile.
+    await lookup.require_still(connection)
     return {
         one.id: asked[one.id]
         for one in waiting

@@ -175,6 +175,7 @@ class Moving:
         stops = await suppressions.in_force(connection, hashes, now)
         indexes = parts.lookup.hashes(to.canonical)
         marked = await parts.marks.read(connection, indexes)
+        await parts.lookup.require_still(connection)  # else one may be of a key that we lack
         left = marked.bars(indexes, None, found.link.created_at, now)
         return Whose(
             themselves=before is not None and before.canonical == to.canonical,
