@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -72,6 +73,8 @@ def test_ctrl_c_at_a_question_ends_the_command(folder: Path) -> None:
     (folder / "content.json").write_text('{"subject": "News", "text": "Hello."}')
     subprocess.run([_GATEWAY, "init"], cwd=folder, check=True, capture_output=True)
     campaign = ["campaign", "create", "--purpose", "newsletter", "--content", "content.json"]
+    # Nobody agreed yet: one that began at once would not be made.
+    campaign += ["--at", (datetime.now(UTC) + timedelta(days=1)).isoformat()]
 
     code, screen = interrupted(folder, "[y/N]", str(_GATEWAY), *campaign)
     listed = subprocess.run(
