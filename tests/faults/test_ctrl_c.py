@@ -13,7 +13,6 @@ import signal
 import subprocess
 import sys
 import time
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -74,7 +73,8 @@ def test_ctrl_c_at_a_question_ends_the_command(folder: Path) -> None:
     subprocess.run([_GATEWAY, "init"], cwd=folder, check=True, capture_output=True)
     campaign = ["campaign", "create", "--purpose", "newsletter", "--content", "content.json"]
     # Nobody agreed yet: one that began at once would not be made.
-    campaign += ["--at", (datetime.now(UTC) + timedelta(days=1)).isoformat()]
+    tomorrow = time.gmtime(time.time() + 86400)
+    campaign += ["--at", time.strftime("%Y-%m-%dT%H:%M:%SZ", tomorrow)]
 
     code, screen = interrupted(folder, "[y/N]", str(_GATEWAY), *campaign)
     listed = subprocess.run(
