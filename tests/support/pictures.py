@@ -269,7 +269,7 @@ async def _leave(album: Album, site: Site, unsubscribe: str) -> None:
         await _sample(page, "confirm-by-link", "de")
         await album.take(page, "confirm-asked-again-de", "In German.")
     async with album.open(locale="de", dark=True) as page:
-        await page.goto(unsubscribe)
+        await page.goto(f"{unsubscribe}?locale=de")
         await album.take(page, "unsubscribe-dark", "In German, in the dark.")
     stop = link(await site.mail(1), "stop")
     async with album.open() as page:
@@ -277,7 +277,7 @@ async def _leave(album: Album, site: Site, unsubscribe: str) -> None:
         sentence = "The link of each confirmation mail, and of each mail with a personal link."
         await album.take(page, "stop", sentence)
     async with album.open(locale="de", dark=True) as page:
-        await page.goto(stop)
+        await page.goto(f"{stop}?locale=de")
         await page.get_by_role("button", name="Diese E-Mails abbestellen").click()
         await album.take(page, "stopped-dark", "After its button, in German, in the dark.")
 
