@@ -16,6 +16,7 @@ from consent.moving import TOLD_BEFORE
 from delivery.desk import Parcel
 from delivery.outbox import Parked, Status, outbox
 from delivery.permits import Spending
+from gateway.callers.api_keys import Scope
 from gateway.flows.keeping.retention import RetentionRules
 from gateway.flows.leaving.ending import Withdrawal
 from gateway.flows.leaving.withdraw import Withdrawals
@@ -225,3 +226,21 @@ async def reasons(app: App) -> list[str]:
     query = select(outbox.c.reason).where(outbox.c.status == Status.DEFERRED)
     async with app.parts.data.read() as connection:
         return [*(await connection.execute(query)).scalars()]
+
+
+async def test_an_erasure_that_begins_again_for_who_asked_keeps_its_name(me: Visit) -> None:
+    """Else the first attempt, which is undone, would have taken it: nobody would be erased."""
+    await me.app.subscribe(BOB)
+    await ask(me, BOB)
+    await me.app.deliver()
+    key = await me.app.key(Scope.SUBJECTS_MANAGE)
+
+    async def erase() -> tuple[int, str]:
+        said = key | {"Idempotency-Key": "one"}
+        async with me.app.http.post("/v1/erasures", json={"email": BOB}, headers=said) as answer:
+            return answer.status, (await answer.json())["erasure_id"]
+
+    first, again = await erase(), await erase()
+
+    assert (first[0], again) == (202, first)
+    assert await me.app.subject(BOB) is None
