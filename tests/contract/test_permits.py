@@ -13,6 +13,7 @@ from gateway.schema import database_schema
 from gateway.schema.database_schema import DATA
 from storage.database import Database
 from tests.support.clock import START
+from tests.support.statements import statements
 
 GROUND = "con_1"
 LATER = START + timedelta(days=3)
@@ -61,3 +62,15 @@ async def test_nor_does_it_take_the_place_of_the_one_that_was_the_last_use(used:
         old = await retention.old_permits(connection, None, LATER, 10)
 
     assert {one.id: one.last_use for one in old} == {"per_1": START, "per_2": None}
+
+
+async def test_what_is_asked_for_what_got_lost_is_as_short_however_much_is_carried(
+    used: Database,
+) -> None:
+    texts = set()
+    for carried in (set(), {(f"msg_{number}", 1) for number in range(300)}):
+        async with used.begin() as connection:
+            with statements() as executed:
+                assert await permits.lock_unused(connection, "wrk_1", carried, LATER) == []
+        texts |= {one for one in executed if "permit" in one}
+    assert len(texts) == 1
