@@ -21,7 +21,7 @@ from pydantic import BaseModel, Field, ValidationError, model_validator
 from consent import address
 from consent.address import Address
 from consent.feed import News
-from gateway.config import contradictions, secrets
+from gateway.config import contradictions, secrets, wrong_values
 from gateway.config.desk import Desk
 from gateway.config.fields import (
     AdminListen,
@@ -62,7 +62,6 @@ from gateway.config.form_fields import MOST_FIELDS, FormField, merged
 from gateway.config.secrets import Fetched
 from gateway.config.section import SECTION
 from gateway.errors import ConfigError
-from storage import patterns
 
 
 class Section(BaseModel):
@@ -376,14 +375,19 @@ def _within(place: tuple[str, ...], table: tuple[str, ...]) -> bool:
     return len(place) > len(table) and place[: len(table)] == table
 
 
+_WITHOUT_QUOTES = ("bool_type", "float_type", "int_type")  # TOML has these as they are
+
+
 def _line(path: tuple[str, ...], error: Any, fetched: Fetched) -> str:
     match error["type"]:
         case "extra_forbidden":
             said = "is not a setting"
         case "missing":
             said = "is required"
-        case "string_pattern_mismatch":
-            said = patterns.in_words(error["ctx"]["pattern"])
-        case _:
-            said = error["msg"].removeprefix("Value error, ")
+        case "dict_type" | "model_type" | "model_attributes_type":
+            said = "must be a table"
+        case kind:
+            said = wrong_values.in_words(error)
+            if kind in _WITHOUT_QUOTES and isinstance(error["input"], str):
+                said += ", without quotation marks"
     return f"{fetched.name(path)}: {said}"

@@ -15,6 +15,7 @@ from aiohttp import web
 from multidict import MultiDict, MultiDictProxy
 from pydantic import BaseModel, ValidationError
 
+from gateway.config import wrong_values
 from gateway.errors import (
     BodyLost,
     BodyTooLarge,
@@ -29,7 +30,6 @@ from gateway.errors import (
 from gateway.http import multipart
 from gateway.http.multipart import NotMultipart
 from gateway.http.values import MOST_OF_A_FORM, holds_more
-from storage import patterns
 from storage.invisible import trimmed
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
@@ -45,37 +45,6 @@ _MOST_READ = 1000
 _KEPT: Final = "surrogateescape"  # what is not UTF-8, until it is known whether it matters
 _SAFE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}", re.ASCII)
 _HALVES = re.compile("[\ud800-\udfff]")
-_HALF: Final = "must be text: an escape in it is half of a character"
-_DETAILS = {
-    "bool_parsing": "must be true or false",
-    "bool_type": "must be true or false",
-    "dict_type": "must be an object",
-    "finite_number": "must be a finite number",
-    "float_parsing": "must be a number",
-    "float_type": "must be a number",
-    "greater_than": "must be more than {gt}",
-    "int_parsing_size": "must be a whole number that is not so long",
-    "less_than": "must be less than {lt}",
-    "list_type": "must be a list",
-    "model_attributes_type": "must be an object",
-    "model_type": "must be an object",
-    "string_sub_type": "must be text",
-    "string_too_long": "must have at most {max_length} characters",
-    "string_too_short": "must not be empty",
-    "string_type": "must be text",
-    "string_unicode": _HALF,
-    "too_long": "must name at most {max_length}",
-    "too_short": "must name at least {min_length}",
-    "extra_forbidden": "is not a field of this request",
-    "missing": "is required",
-    "int_type": "must be a whole number",
-    "int_parsing": "must be a whole number",
-    "int_from_float": "must be a whole number",
-    "enum": "must be {expected}",
-    "literal_error": "must be {expected}",
-    "greater_than_equal": "must be at least {ge}",
-    "less_than_equal": "must be at most {le}",
-}
 _FLAWS = {
     "missing": Flaw.MISSING,
     "too_short": Flaw.MISSING,  # a list that must name something
@@ -169,7 +138,7 @@ def _unreadable(body: bytes) -> MalformedJson | Invalid:
         found = broken_at(json.loads(body.removeprefix(BOM_UTF8)))
     except (ValueError, RecursionError):
         return MalformedJson()
-    return MalformedJson() if found is None else Invalid.at(_pointer(found), _HALF)
+    return MalformedJson() if found is None else Invalid.at(_pointer(found), wrong_values.HALF)
 
 
 def broken_at(value: Any) -> tuple[str | int, ...] | None:
@@ -285,23 +254,13 @@ def _items(error: ValidationError) -> Sequence[Any]:
 
 def _told(items: Sequence[Any], at: str) -> list[FieldError]:
     return [
-        FieldError(at + _pointer(item["loc"]), _detail(item), _FLAWS.get(item["type"], Flaw.OTHER))
+        FieldError(
+            at + _pointer(item["loc"]),
+            wrong_values.in_words(item),
+            _FLAWS.get(item["type"], Flaw.OTHER),
+        )
         for item in items[:_MOST_ERRORS]
     ] or [FieldError(at, f"has more than {_MOST_READ} wrong fields")]
-
-
-def _detail(item: Any) -> str:
-    if item["type"] == "string_pattern_mismatch":
-        return patterns.in_words(item["ctx"]["pattern"])
-    if item["type"] in _DETAILS:
-        return _DETAILS[item["type"]].format(**_limits(item))
-    message: str = item["msg"].removeprefix("Value error, ")
-    return message
-
-
-def _limits(item: Any) -> dict[str, str]:
-    """What is allowed, of our own schema; values stand without the validator's quotes."""
-    return {name: str(said).replace("'", "") for name, said in item.get("ctx", {}).items()}
 
 
 def _pointer(location: Sequence[str | int] | Iterable[str | int]) -> str:

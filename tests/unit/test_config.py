@@ -2,8 +2,13 @@ from __future__ import annotations
 
 import re
 import subprocess
-from datetime import timedelta
+import tomllib
+from collections.abc import Iterator
+from datetime import date, timedelta
+from functools import reduce
+from operator import getitem
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import BaseModel
@@ -104,10 +109,47 @@ def test_everything_wrong_is_named_with_its_key_path() -> None:
     found = problems(raw.replace("enabled = true", "enabld = true"))
 
     assert found == [
-        "purposes.newsletter.basis: Input should be 'consent'",
-        "delivery.relay.port: Input should be a valid integer",
+        "purposes.newsletter.basis: must be consent",
+        "delivery.relay.port: must be a whole number, without quotation marks",
         "limits.enabld: is not a setting",
     ]
+
+
+def _places(node: Any, at: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Of each value, list and table of a file."""
+    if at:
+        yield at
+    if isinstance(node, dict | list):
+        for name, value in node.items() if isinstance(node, dict) else enumerate(node):
+            yield from _places(value, (*at, name))
+
+
+def _said() -> set[str]:
+    try:
+        config.parse("", base=Path("/srv"))
+    except ConfigError as error:
+        return set(error.problems)
+    return set()
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"x": 1}, [], ["x"], "x", "", 2**70, -1, 1.5, True, date(2026, 3, 3)], ids=repr
+)
+def test_whatever_stands_anywhere_is_said_in_our_words(
+    wrong: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those of the validator are for who writes programs in its language."""
+    written = changed("# warm_up =", "warm_up =") + _CRM
+    said: set[str] = set()
+    for *table, name in _places(tomllib.loads(written)):
+        tree = tomllib.loads(written)
+        reduce(getitem, table, tree)[name] = wrong
+        with monkeypatch.context() as patched:
+            patched.setattr(tomllib, "loads", lambda _, tree=tree: tree)
+            said |= _said()
+
+    assert said
+    assert [one for one in said if re.search(r"Input|valid|dictionary|`|None", one)] == []
 
 
 _CRM = """
