@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, tzinfo
 from functools import lru_cache
-from typing import Final
+from typing import Final, Literal
 from zoneinfo import ZoneInfo
 
 from babel import Locale
@@ -17,22 +17,22 @@ _EUROPEAN: Final = {SOURCE: "en_GB"}  # else English would have the month before
 
 def day(at: datetime, locale: str, zone: tzinfo = UTC) -> str:
     """The day that it is in *zone*."""
-    return format_date(at.astimezone(zone), "long", _cldr(locale))
+    return calendar_day(at.astimezone(zone).date(), locale)
 
 
 def calendar_day(one: date, locale: str) -> str:
     """A day that somebody named, which is the same in every zone."""
-    return format_date(one, "long", _cldr(locale))
+    return _written(one, "long", locale)
 
 
 def weekday(one: date, locale: str) -> str:
     """A day, with its name."""
-    return format_date(one, "full", _cldr(locale))
+    return _written(one, "full", locale)
 
 
 def second(at: datetime, locale: str) -> str:
     """To the second, by the clock that *at* has; whoever asks says which one that is."""
-    return f"{format_date(at, 'long', _cldr(locale))}, {at:%H:%M:%S}"
+    return f"{calendar_day(at.date(), locale)}, {at:%H:%M:%S}"
 
 
 def here_and_utc(at: datetime, locale: str, zone: ZoneInfo | None) -> str:
@@ -49,6 +49,15 @@ def moment(at: datetime, locale: str, zone: tzinfo = UTC) -> str:
     named = "UTC" if zone is UTC else get_timezone_name(local, "long", locale=_cldr(locale))
     said = {"day": day(at, locale, zone), "time": f"{local:%H:%M}", "zone": named}
     return translations(locale).gettext("%(day)s, %(time)s %(zone)s") % said
+
+
+def _written(one: date, length: Literal["long", "full"], locale: str) -> str:
+    written = format_date(one, length, _cldr(locale))
+    if one.day != 1:
+        return written
+    # CLDR has "1 mars" where a reader expects "1er mars".
+    first = translations(locale).pgettext("first day of a month", "1")
+    return written.replace("1 ", f"{first} ", 1)
 
 
 @lru_cache(maxsize=64)

@@ -22,7 +22,8 @@ from gateway.look import claims, resources
 from gateway.look.papers import Block, Facts, Heading, Listing, Paper, Table, Words
 from gateway.look.translations import choose_locale
 
-_SPACE: Final = re.compile(r"\s+")
+# No-break spaces stay: French has them within its quotes, and a break there is ugly.
+_SPACE: Final = re.compile(r"[^\S\u00a0\u202f]+")
 _FACT: Final = " :: "
 # What these are in a value, while lines are told apart: characters of nobody's writing.
 _ASIDE: Final = {"|": "\ue000", "::": "\ue001"}

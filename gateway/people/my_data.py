@@ -308,7 +308,6 @@ def _shown(consents: Sequence[Held], locale: str) -> list[dict[str, Any]]:
             "requested_at": None if held.contested else held.consent.requested_at,
             "ends_at": held.consent.ends_at,
             "kept_until": held.kept_until,
-            "form": None if held.contested else held.consent.form,
             "own_form": _own_form(held.consent, locale),
             "contested": held.contested,
             "confirmation_away": held.confirmation_away,

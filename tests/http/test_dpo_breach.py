@@ -106,6 +106,12 @@ async def test_a_backup_holds_data_and_keys_that_open_with_the_keyring_alone(app
     assert {one["store"] for one in backup["taken"]} == {"data", "keystore", "guard"}
 
 
+async def test_a_store_that_lies_in_another_is_named_once_where_both_were_taken(app: App) -> None:
+    found = await worked_out(await sit(app), "keystore", "guard")
+
+    assert [one["store"] for one in found["taken"]] == ["keystore", "guard"]
+
+
 async def test_who_was_erased_since_is_still_in_a_copy_of_before(app: App) -> None:
     sitting = await sit(app)
     before = app.parts.clock.wall().date()

@@ -165,6 +165,8 @@ async def test_the_overview_and_the_proof_show_everything(app: App) -> None:
     assert "Mail Relay GmbH, Germany: hands over our mails" in overview
     proof = await (await app.http.get("/my-data/why", headers=person)).text()
     assert "Yes, send me the newsletter." in proof
+    assert "<dd>a sign-up form</dd>" in proof
+    assert "“newsletter”" not in proof, "a name of the configuration"
     assert "https://www.acme.example/a." in proof
     assert "by the button behind the link" in proof
     assert "250" in proof

@@ -1907,6 +1907,8 @@ FACTS: Final = {
 
 # Words, questions, requests, and what is of the demo's invented company or the reader alone.
 NO_FACT: Final = (
+    "1",
+    "a sign-up form",
     "Digest of what was shown",
     "The mail that asks to confirm, without what was the person's",
     "“%(word)s”",

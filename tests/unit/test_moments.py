@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -16,7 +16,7 @@ BERLIN = ZoneInfo("Europe/Berlin")
     [
         ("en", "1 July 2026, 22:30 UTC"),
         ("de-AT", "1. Juli 2026, 22:30 Uhr (UTC)"),
-        ("fr", "1 juillet 2026, 22:30 (UTC)"),
+        ("fr", "1er juillet 2026, 22:30 (UTC)"),
         ("it", "1 July 2026, 22:30 UTC"),
     ],
 )
@@ -39,11 +39,17 @@ def test_a_moment_by_another_clock_names_it(locale: str, expected: str) -> None:
 
 @pytest.mark.parametrize(
     ("locale", "expected"),
-    [("en", "Wednesday"), ("de", "Mittwoch, 1. Juli 2026"), ("fr", "mercredi 1 juillet 2026")],
+    [("en", "Wednesday"), ("de", "Mittwoch, 1. Juli 2026"), ("fr", "mercredi 1er juillet 2026")],
 )
 def test_a_day_has_its_name(locale: str, expected: str) -> None:
     assert moments.weekday(NIGHT.date(), locale).startswith(expected)
 
 
 def test_what_a_paper_says_to_the_second_leaves_the_clock_to_it() -> None:
-    assert moments.second(NIGHT, "fr-BE") == "1 juillet 2026, 22:30:05"
+    assert moments.second(NIGHT, "fr-BE") == "1er juillet 2026, 22:30:05"
+
+
+def test_only_the_first_day_of_a_french_month_is_an_ordinal() -> None:
+    days = [moments.calendar_day(date(2026, 7, day), "fr-CA") for day in (1, 2, 11, 21, 31)]
+
+    assert [one.split()[0] for one in days] == ["1er", "2", "11", "21", "31"]

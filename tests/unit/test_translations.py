@@ -30,10 +30,11 @@ _PROSE = (".html", ".txt")
 TRANSLATED = [language for language in languages() if language != SOURCE]
 # Words that a language has in common with English.
 SAME_WORDS = {
-    "de": {":", "Checkpoint", "Definition", "Message-ID", "Pause", "Person"},
+    "de": {"1", ":", "Checkpoint", "Definition", "Message-ID", "Pause", "Person"},
     "fr": {
         "%(number)s message.",
         "Date",
+        "Exports",
         "Message-ID",
         "Messages",
         "Page",

@@ -49,6 +49,12 @@ def test_what_somebody_typed_is_text_whatever_it_looks_like(typed: str) -> None:
     assert fact == Facts([("name", text)])
 
 
+def test_what_a_value_says_may_not_be_parted_is_not() -> None:
+    quoted = "«\u00a0newsletter\u00a0»\u202f; 3\tans"
+
+    assert written._value(quoted) == "«\u00a0newsletter\u00a0»\u202f; 3 ans"
+
+
 def lines_of(path: Path) -> list[str]:
     lines = (line.strip() for line in path.read_text("utf-8").splitlines())
     return [line for line in lines if line and not line.startswith(("{#", "{%"))]

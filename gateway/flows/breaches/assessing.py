@@ -103,7 +103,7 @@ class Breaches:
 
     async def assess(self, asked: Question, operator: str | None = None) -> Assessment:
         """Work it out and tell the log of it; *operator* is who asked at the desk."""
-        taken = list(self._with_guard(asked.taken))
+        taken = list(dict.fromkeys(self._with_guard(asked.taken)))  # who named the guard, too
         lives = await self._lives()
         whose, whose_opens = readable.people_in(taken), readable.readable_people(taken, lives)
         inside = await self._people(whose)
