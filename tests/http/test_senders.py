@@ -82,7 +82,8 @@ async def test_while_storage_is_away_nothing_is_accepted(
         raise StorageAway("data")
 
     with monkeypatch.context() as patched:
-        patched.setattr(app.parts.data, "begin", away)
+        for transaction in ("begin", "at_once"):
+            patched.setattr(app.parts.data, transaction, away)
         for path, sent in (
             ("/v1/messages", message()),
             ("/v1/messages/batch", {"messages": [message()]}),
