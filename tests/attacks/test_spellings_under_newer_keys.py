@@ -16,6 +16,7 @@ import pytest
 from audit.kinds import Actor
 from consent.errors import KeyringBehind
 from delivery.desk import Parcel
+from gateway.callers.api_keys import Scope
 from gateway.flows.leaving import stop
 from gateway.flows.leaving.ending import Withdrawal
 from gateway.flows.leaving.withdraw import Withdrawals
@@ -29,6 +30,7 @@ from tests.http.test_people_rights import Visit, visit
 from tests.promises.test_withdrawal_is_told import tell
 from tests.support.addresses import asked
 from tests.support.apps import App, Mail, start_app
+from tests.support.calls import call
 
 A_WEEK = timedelta(days=8)  # beyond what is counted, and kept of mails that ask a mailbox
 Said = Callable[[App, Mail], Coroutine[Any, Any, bool]]  # whether it was answered
@@ -208,6 +210,21 @@ async def test_nobody_is_told_of_a_withdrawal_by_who_cannot_tell_that_they_stopp
     await Withdrawals(app.parts).by_subject(bob or "", leaving)
 
     assert await newer.deliver() == []
+
+
+async def test_who_lacks_the_key_hands_out_nothing_that_leaves_a_block_out(
+    app: App, newer: App, mail: Mail
+) -> None:
+    """Who answers for the data would say that the mailbox may be asked."""
+    subject = await stop.whose(app.parts.data, app.parts.clock, mail.token("stop"))
+    assert await stops(newer, mail)
+    key = await newer.key(Scope.SUBJECTS_READ) | {"Access-Reason": "a letter"}
+    path = f"/v1/subjects/{subject}/dossier"
+
+    seen = [await call(one, key, "GET", path) for one in (newer, app)]
+
+    assert [status for status, _ in seen] == [200, 503]
+    assert seen[0][1]["blocks"]
 
 
 async def test_who_lacks_the_key_asks_nobody_anew(app: App) -> None:
