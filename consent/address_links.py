@@ -113,6 +113,12 @@ async def get(
     return {row.id: _read(row) for row in rows if SIGNED.fits(keys, row)}
 
 
+async def of_subject(connection: AsyncConnection, keys: RowKeys, subject: str) -> list[AddressLink]:
+    """The links of somebody that a gateway wrote, whether or not they can still be used."""
+    rows = await connection.execute(select(link).where(link.c.subject == subject))
+    return [_read(row) for row in rows if SIGNED.fits(keys, row)]
+
+
 async def find(connection: AsyncConnection, keys: RowKeys, token_hash: bytes) -> AddressLink | None:
     """Find a link that a gateway wrote, expired or not. Changes nothing."""
     kept = keys.all_keyed(_USE, token_hash).values()

@@ -105,6 +105,13 @@ class LookUp:
         self._note(tuples(await straight.rows(connection, KEYS), live_key))
         return bool(self.lacking)
 
+    async def beyond(
+        self, connection: AsyncConnection, kind: str, held: Collection[int]
+    ) -> set[Live]:
+        """The live keys of a set but those *held*, which else made all that was read before."""
+        await self.lags(connection)
+        return {one for one in self._told if one.kind == kind and one.number not in held}
+
     async def require_still(self, connection: AsyncConnection) -> None:
         """Raise as `find` where a live key came since; else ours made all that was read before.
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from sqlalchemy import ColumnElement, and_, select, union, update
+from sqlalchemy import ColumnElement, and_, exists, select, union, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consent import address, suppressions, tables, tokens
@@ -134,7 +134,11 @@ _AT_HOME = mail.c.address_hash.is_(None)
 async def sharing(
     connection: AsyncConnection, subjects: Collection[str], mailboxes: Collection[bytes] = ()
 ) -> set[str]:
-    """Who had service mails in the mailboxes of these people, or in these: every spelling."""
+    """Who had service mails in these mailboxes, or where these people had: every spelling.
+
+    By what their mails name it those of the same keys are found alone: name theirs too, by all
+    keys (`mailbox_hashes`).
+    """
     return await _of_mails_to(connection, subjects, mailboxes, _AT_HOME)
 
 
@@ -147,6 +151,24 @@ async def askers(
     """Who asked after *since* that their mails go where `sharing` looks, by any spelling."""
     asked = and_(mail.c.kind == Kind.ADDRESS, mail.c.sent_at > since)
     return await _of_mails_to(connection, subjects, mailboxes, asked)
+
+
+async def askers_under(
+    connection: AsyncConnection, kids: Collection[int], since: datetime
+) -> set[str]:
+    """Who asked after *since*, by these keys, that their mails go wherever else."""
+    if not kids:
+        return set()
+    asked = and_(mail.c.kind == Kind.ADDRESS, mail.c.sent_at > since, mail.c.kid.in_(kids))
+    return set((await connection.execute(select(mail.c.subject).where(asked))).scalars())
+
+
+async def made_under(connection: AsyncConnection, kids: Collection[int]) -> bool:
+    """Whether a row names its mailbox by one of these keys."""
+    if not kids:
+        return False
+    found = exists(select(mail.c.kid).where(mail.c.kid.in_(kids)))
+    return bool(await connection.scalar(select(found)))
 
 
 async def _of_mails_to(

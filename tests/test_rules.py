@@ -394,6 +394,7 @@ TESTED_FROM_OUTSIDE = {
     "consent/shares.py": "attacks/test_asked_while_erased.py",
     "delivery/campaigns.py": "contract/test_campaigns.py",
     "gateway/flows/leaving/asked_there.py": "attacks/test_asked_elsewhere.py",
+    "gateway/flows/leaving/same_mailbox.py": "attacks/test_spellings_under_newer_keys.py",
     "gateway/api/campaigns.py": "contract/test_campaigns.py",
     "gateway/flows/proving/campaigns.py": "contract/test_campaigns.py",
     "consent/keys/content_keys.py": "contract/test_campaigns.py",

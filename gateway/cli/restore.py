@@ -127,6 +127,7 @@ async def _restore(
 
 def _steps(erasing: Erasing) -> Restoration:
     from audit.successor import Opening
+    from gateway.flows.leaving.same_mailbox import SameMailbox
     from gateway.flows.leaving.withdraw import Withdrawals
     from gateway.flows.restoring.high_water import HighWater
     from gateway.flows.restoring.replay import Acts
@@ -141,7 +142,7 @@ def _steps(erasing: Erasing) -> Restoration:
         parts.keystore,
         parts.consents,
         parts.log,
-        parts.keyring.suppression,
+        SameMailbox(parts.keyring.suppression, parts.lookup),
         parts.permit_wait,
         parts.config.delivery.permit_ttl,
         parts.takings,

@@ -183,6 +183,7 @@ def explain(error: Exception) -> str:
     from sqlalchemy.exc import DBAPIError
 
     from audit.errors import AuditError
+    from consent.errors import KeyringBehind
     from delivery.errors import DeliveryError
     from gateway.errors import ConfigError, GatewayError
     from gateway.watch.logs import place_of
@@ -193,6 +194,8 @@ def explain(error: Exception) -> str:
         return explain(error.exceptions[0])  # the first to fail ended the others
     if isinstance(error, ConfigError):
         return "\n".join(["The configuration is not usable:", *error.problems])
+    if isinstance(error, KeyringBehind):
+        return f"gateway: {error}; copy the newest keyring to this machine"
     if isinstance(error, StorageAway) and error.store in _SETTINGS:
         return f"gateway: {error}; {way_out(error.why)}, or mend {_SETTINGS[error.store]}"
     if isinstance(error, GatewayError | StorageError | AuditError | DeliveryError):

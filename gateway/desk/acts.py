@@ -21,6 +21,7 @@ from gateway.errors import Invalid, NotFound
 from gateway.flows.by import By
 from gateway.flows.desk.sitting import Operator
 from gateway.flows.leaving.ending import Withdrawal
+from gateway.flows.leaving.same_mailbox import SameMailbox
 from gateway.flows.rights import erasing
 from gateway.flows.rights.erase import Erasures, Request
 from gateway.flows.rights.erasing import Erasing
@@ -185,7 +186,7 @@ def _stops(request: web.Request) -> Stops:
         parts.keystore,
         parts.consents,
         parts.log,
-        parts.keyring.suppression,
+        SameMailbox(parts.keyring.suppression, parts.lookup),
         parts.permit_wait,
         parts.config.delivery.permit_ttl,
         parts.takings,

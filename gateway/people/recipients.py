@@ -12,6 +12,7 @@ from gateway.errors import Invalid, NotFound, RequestError, TooMany
 from gateway.flows.leaving import all_of_sender, preferences
 from gateway.flows.leaving import stop as stopping
 from gateway.flows.leaving.preferences import PurposeSeen, Switched
+from gateway.flows.leaving.same_mailbox import SameMailbox
 from gateway.http import pages
 from gateway.http.app_keys import PARTS, WITHDRAWALS, WORDINGS
 from gateway.http.endpoints import page
@@ -100,7 +101,7 @@ async def stop(request: web.Request) -> web.StreamResponse:
         parts.clock,
         parts.keystore,
         parts.rows,
-        parts.keyring.suppression,
+        SameMailbox(parts.keyring.suppression, parts.lookup),
         parts.permit_wait,
         parts.config.delivery.permit_ttl,
         parts.log.macs,

@@ -18,6 +18,7 @@ from consent.erasures import Erasure, Stage
 from consent.fresh_links import Session
 from gateway.errors import Invalid, NotFound, TooMany
 from gateway.flows.leaving.ending import Withdrawal
+from gateway.flows.leaving.same_mailbox import SameMailbox
 from gateway.flows.proving import certificate
 from gateway.flows.proving.certificate import Certificate
 from gateway.flows.rights import erasing, waiting
@@ -200,7 +201,7 @@ def stops_for(request: web.Request) -> Stops:
         parts.keystore,
         parts.consents,
         parts.log,
-        parts.keyring.suppression,
+        SameMailbox(parts.keyring.suppression, parts.lookup),
         parts.permit_wait,
         parts.config.delivery.permit_ttl,
         parts.takings,

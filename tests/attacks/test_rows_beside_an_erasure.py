@@ -20,6 +20,7 @@ from consent.keys.vault import OF_PEOPLE, Compartment
 from delivery.permits import Spending
 from delivery.tables import outbox, permit
 from gateway.flows.leaving.asked_there import Askers
+from gateway.flows.leaving.same_mailbox import SameMailbox
 from gateway.flows.rights.erase import Erasures, Request, _Begun
 from gateway.flows.rights.erasing import Erasing
 from gateway.flows.sending.permission import Question
@@ -46,7 +47,7 @@ async def kept(app: App, table: Any) -> Rows:
 
 async def first_step(app: App, asked: Request) -> _Begun | None:
     """What is written before anybody is waited for."""
-    askers = Askers(app.parts.keyring.suppression)
+    askers = Askers(SameMailbox(app.parts.keyring.suppression, app.parts.lookup))
     return await Erasures(Erasing(app.parts))._begin(asked, askers)
 
 

@@ -8,11 +8,18 @@ different people's mailboxes: who lifts their own objection, or is erased, must 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from audit.kinds import Actor
+from consent.errors import KeyringBehind
+from gateway.flows.rights.erase import Erasures, Request
+from gateway.flows.rights.erasing import Erasing
+from gateway.flows.sending.permission import Question
+from tests.attacks.test_lagging_node import beside
 from tests.attacks.test_service_mails import object_to_it, stop
 from tests.http.test_my_data import csrf, fresh_link
 from tests.http.test_people_rights import Visit
@@ -50,12 +57,19 @@ async def is_asked(app: App, email: str) -> bool:
     return [one.to for one in await app.deliver() if b"/confirm/" in one.raw] == [email]
 
 
-async def lifts(app: App, email: str) -> None:
-    """By their own pages, once they objected."""
+async def at_their_pages(app: App, email: str) -> Visit:
     link = await fresh_link(app, email)
     answer = await app.http.post(f"/my-data/{link}", allow_redirects=False)
     cookie = {"Cookie": answer.headers["Set-Cookie"].partition(";")[0]}
-    me = Visit(app, cookie, await csrf(app, cookie))
+    return Visit(app, cookie, await csrf(app, cookie))
+
+
+async def lifts(app: App, email: str) -> None:
+    """By their own pages, once they objected."""
+    await lifted(await at_their_pages(app, email))
+
+
+async def lifted(me: Visit) -> None:
     assert "Your objection is lifted." in await me.post("/my-data/object", answer="lift")
 
 
@@ -116,3 +130,39 @@ async def test_who_is_erased_takes_their_own_block_along_though_they_have_a_neig
     await run_rules(app)
 
     assert await is_asked(app, NEIGHBOUR)
+
+
+@pytest.mark.parametrize("leave", ["erased", "lifts"])
+async def test_nor_where_the_neighbour_was_asked_under_a_newer_key(app: App, leave: str) -> None:
+    await app.subscribe(NEIGHBOUR)
+    me = await at_their_pages(app, NEIGHBOUR)
+    async with beside(app, kind="suppression") as newer:
+        app.step(SECOND)
+        await not_me(newer)
+        if leave == "erased":
+            assert (await erase(newer, email=NEIGHBOUR))[0] == 202
+            await run_rules(newer)
+        else:
+            await object_to_it(newer, NEIGHBOUR)
+            await lifted(replace(me, app=newer))
+
+        assert not await is_asked(newer, VICTIM)
+
+
+@pytest.mark.parametrize("leave", ["erased", "lifts"])
+async def test_who_lacks_the_key_of_a_block_lifts_none_and_says_so(app: App, leave: str) -> None:
+    """It would stay, by a hash of an address that nobody has a reason to keep."""
+    await app.subscribe(NEIGHBOUR)
+    me = await at_their_pages(app, NEIGHBOUR)
+    async with beside(app, kind="suppression") as newer:
+        await object_to_it(newer, NEIGHBOUR)
+        subject = await newer.subject(NEIGHBOUR)
+
+        if leave == "erased":
+            asked = Request(Question("", subject=subject), Actor.SUBJECT, "my-data")
+            with pytest.raises(KeyringBehind):
+                await Erasures(Erasing(app.parts)).erase(asked)
+        else:
+            assert (await me.try_post("/my-data/object", answer="lift"))[0] == 503
+
+        assert await newer.permission(NEIGHBOUR) == "objected"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gateway.flows.leaving.same_mailbox import SameMailbox
 from gateway.flows.rights.pace import Paces
 from gateway.flows.rights.stops import Stops
 from gateway.parts import Parts
@@ -14,7 +15,7 @@ def stops_of(parts: Parts) -> Stops:
         parts.keystore,
         parts.consents,
         parts.log,
-        parts.keyring.suppression,
+        SameMailbox(parts.keyring.suppression, parts.lookup),
         parts.permit_wait,
         parts.config.delivery.permit_ttl,
         parts.takings,

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import typer
 
+from consent.errors import KeyringBehind
 from gateway.cli import talk
 from gateway.errors import CannotListen, ConfigError, KeyFileError
 from storage.errors import StorageAway
@@ -84,6 +85,11 @@ def test_what_stands_in_a_row_commands_no_terminal(
             " DATABASE; docs/operations.md, Install), or mend storage.url",
         ),
         (
+            KeyringBehind([("suppression", 2)]),
+            "gateway: keys that the keyring lacks: suppression 2; copy the newest keyring to this"
+            " machine",
+        ),
+        (
             ConfigError(["server: is missing"]),
             "The configuration is not usable:\nserver: is missing",
         ),
@@ -92,7 +98,7 @@ def test_what_stands_in_a_row_commands_no_terminal(
             "gateway: cannot listen on 127.0.0.1:8080: in use; set another address: server.listen",
         ),
     ],
-    ids=["ours", "storage", "no database", "configuration", "of a part of a process"],
+    ids=["ours", "storage", "no database", "keyring", "configuration", "of a part of a process"],
 )
 def test_our_errors_speak_for_themselves(error: Exception, told: str) -> None:
     assert talk.explain(error) == told

@@ -166,9 +166,12 @@ class AskingAnew:
                 connection, parts.consents, parts.log.macs, held, vault, named, now
             )
             askings = [Asking(one.email) for one in people if one.email is not None]
+            limits = await AskingLimits.read(connection, keys, askings, now)
+            # Else a mailbox may have said no that is named by a key that we lack.
+            await parts.lookup.require_still(connection)
             batch = _Batch(
                 self,
-                await AskingLimits.read(connection, keys, askings, now),
+                limits,
                 Trail(parts.log, vault, held),
                 vault,
                 now,

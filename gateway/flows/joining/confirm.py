@@ -21,7 +21,6 @@ from consent import (
     links,
     personal,
     policy,
-    service_mails,
     taken_away,
     texts,
     tokens,
@@ -42,7 +41,8 @@ from delivery.permits import Open
 from gateway.flows.joining import sign_up
 from gateway.flows.joining.answering import Act, Choice, Declaration, waiting
 from gateway.flows.joining.contested import Visitor, visitor
-from gateway.flows.leaving import asked_there, asking_kept_out
+from gateway.flows.leaving import asking_kept_out, same_mailbox
+from gateway.flows.leaving.same_mailbox import SameMailbox
 from gateway.limits import Wait
 from gateway.parts import Parts
 from gateway.takings import Takings
@@ -50,7 +50,6 @@ from storage.clock import Clock
 from storage.database import Database
 from storage.errors import StorageAway
 from storage.honesty import RowKeys
-from storage.keysets import KeySet
 
 log = structlog.get_logger()
 
@@ -63,12 +62,11 @@ class _Meant(NamedTuple):
 
 
 async def _meant(
-    connection: AsyncConnection, said: Declaration | None, subject: str, now: datetime
+    connection: AsyncConnection, boxes: SameMailbox, vault: Vault, subject: str, now: datetime
 ) -> _Meant:
-    if said is not Declaration.REJECT:
-        return _Meant({subject}, set())
-    sharing = await service_mails.sharing(connection, [subject])
-    asking = await asked_there.asking(connection, [subject], [], now)
+    there = await same_mailbox.of_people(connection, vault, [(subject, None)])
+    sharing = await boxes.sharing(connection, there)
+    asking = await boxes.asking(connection, there, now)
     return _Meant({subject} | sharing, asking - sharing - {subject})
 
 
@@ -92,7 +90,7 @@ class Seen:
 
 async def look(parts: Parts, token: str, network: str | None) -> Seen | None:
     """What a token asks who comes from *network*; None for one that nobody has. Changes nothing."""
-    opened = await _open(parts.data, parts.clock, parts.rows, parts.keystore, token)
+    opened = await _open(parts.data, parts.rows, parts.keystore, token)
     if opened is None:
         return None
     who = await visitor(parts.keystore, network, parts.clock.wall(), must_compare=False)
@@ -102,24 +100,37 @@ async def look(parts: Parts, token: str, network: str | None) -> Seen | None:
 
 
 async def _open(
-    data: Database,
-    clock: Clock,
-    rows: RowKeys,
-    keystore: KeyStore,
-    token: str,
-    said: Declaration | None = None,
+    data: Database, rows: RowKeys, keystore: KeyStore, token: str
 ) -> tuple[Confirmation, Vault] | None:
-    """What a token asks for, with the keys of whom it asks and of whom the answer is meant for."""
+    """What a token asks for, with the keys of whom it asks."""
     digest = tokens.hash_of(token)
     if digest is None:
         return None
     async with data.read() as connection:
         found = await links.confirmation(connection, rows, digest)
-        if found is None:
-            return None
+    return None if found is None else (found, await keystore.vault([found.subject]))
+
+
+async def _open_to_answer(
+    data: Database,
+    clock: Clock,
+    rows: RowKeys,
+    keystore: KeyStore,
+    boxes: SameMailbox,
+    token: str,
+    said: Declaration,
+) -> tuple[Confirmation, Vault] | None:
+    """As `_open`, with the keys of whom the answer is meant for.
+
+    Before any gate is held: whoever holds it keeps claims and withdrawals waiting.
+    """
+    opened = await _open(data, rows, keystore, token)
+    if opened is None or said is not Declaration.REJECT:
+        return opened
+    found, vault = opened
+    async with data.read() as connection:
         now = await clock.now(connection)
-        meant = await _meant(connection, said, found.subject, now)
-    # Before any gate is held: whoever holds it keeps claims and withdrawals waiting.
+        meant = await _meant(connection, boxes, vault, found.subject, now)
     return found, await keystore.vault(meant.people | meant.asking)
 
 
@@ -190,17 +201,19 @@ class _View:
 
 async def _hold(
     connection: AsyncConnection,
-    suppression: KeySet,
+    clock: Clock,
+    boxes: SameMailbox,
     found: Confirmation,
     vault: Vault,
     said: Declaration,
-    now: datetime,
 ) -> tuple[dict[str, Gate], set[str]]:
     """The gates of who is meant, and who asks there: theirs are held, too."""
+    meant = _Meant({found.subject}, set())
     if said is Declaration.REJECT:
+        now = await clock.now(connection)
         asked = [(found.subject, None)]
-        await asking_kept_out.of_people(connection, suppression, vault, asked, now)
-    meant = await _meant(connection, said, found.subject, now)
+        await asking_kept_out.of_people(connection, boxes.suppression, vault, asked, now)
+        meant = await _meant(connection, boxes, vault, found.subject, now)
     together = await gates.lock(connection, meant.people | meant.asking)
     if found.subject not in together:  # away for a moment: what is answered now would not hold
         raise StorageAway("data")
@@ -219,7 +232,9 @@ async def answer(
     start any more. Said to what was asked anew, it also ends what that was to replace; declining
     does so too, and keeps nobody from asking.
     """
-    opened = await _open(parts.data, parts.clock, parts.rows, parts.keystore, token, said)
+    boxes = SameMailbox(parts.keyring.suppression, parts.lookup)
+    stores = (parts.data, parts.clock, parts.rows, parts.keystore)
+    opened = await _open_to_answer(*stores, boxes, token, said)
     if opened is None:
         return None
     found, vault = opened
@@ -228,8 +243,7 @@ async def answer(
     view = _View(parts.consents, parts.clock, parts.config.purposes.keys(), found, vault, who)
     still_open: Open | None = {}
     async with parts.data.begin() as connection:
-        suppression, now = parts.keyring.suppression, await parts.clock.now(connection)
-        held, asking = await _hold(connection, suppression, found, vault, said, now)
+        held, asking = await _hold(connection, parts.clock, boxes, found, vault, said)
         # Only now: a link that ran out while the lock was waited for confirms nothing any more.
         seen = await view.seen(connection)
         gate = held[found.subject]
@@ -237,7 +251,7 @@ async def answer(
             connection,
             consents=parts.consents,
             purposes=parts.config.purposes,
-            suppression_keys=parts.keyring.suppression,
+            suppression_keys=boxes.suppression,
             gate=gate,
             others=[other for other in held.values() if other.subject != found.subject],
             asking=asking,
@@ -293,7 +307,7 @@ async def ask_again(parts: Parts, token: str, network: str | None) -> Wait | Non
     async with parts.data.read() as connection:
         # Before anything is looked at: who leaves after this has left from what is asked here.
         looked_at = await parts.clock.now(connection)
-    opened = await _open(parts.data, parts.clock, parts.rows, parts.keystore, token)
+    opened = await _open(parts.data, parts.rows, parts.keystore, token)
     if opened is None:
         return None
     found, vault = opened

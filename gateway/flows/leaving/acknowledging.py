@@ -28,6 +28,7 @@ from delivery import outbox
 from delivery.outbox import NewMessage
 from delivery.outcome import Kind as MailKind
 from gateway.config.config import Config
+from gateway.flows.leaving.same_mailbox import SameMailbox
 from gateway.flows.sending.content import OurMail, Wording, new_message
 from gateway.flows.sending.occasion import ToTell
 from storage.honesty import RowKeys
@@ -62,7 +63,7 @@ async def queue(
     connection: AsyncConnection,
     config: Config,
     keys: RowKeys,
-    suppression: KeySet,
+    same_mailbox: SameMailbox,
     leaving: Sequence[Leaver],
     vault: Vault,
     now: datetime,
@@ -70,10 +71,14 @@ async def queue(
     """Queue what tells these people that they left; hold their gates.
 
     One mail of each sender tells of all that was withdrawn at once. Nobody is told who
-    does not want to be mailed, or whose mailbox had enough of these.
+    does not want to be mailed, or whose mailbox had enough of these; nor where a key that we
+    lack may say so.
     """
+    suppression = same_mailbox.suppression
     told = [one for one in leaving if gates.usable(one.gate, vault, *_KEYS)]
     mailboxes = await _Mailboxes.read(connection, suppression, [one.email for one in told], now)
+    if await same_mailbox.lags(connection):
+        return
     pairs = {(consent.subject, consent.purpose) for one in told for consent in one.consents}
     handles = await links.handles(connection, keys, pairs)
     rows: list[ServiceMail] = []

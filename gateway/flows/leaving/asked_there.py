@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from consent import moving, service_mails
+from consent import moving
 from consent.address import Address
 from consent.gates import Gate
 from consent.keys.vault import Vault
@@ -21,10 +21,9 @@ from delivery import permits
 from delivery.permits import Open
 from gateway.flows.leaving import whereabouts
 from gateway.flows.leaving.ending import Leaving
-from storage.keysets import KeySet
+from gateway.flows.leaving.same_mailbox import SameMailbox, There
 
 T = TypeVar("T")
-_SINCE = moving.A_WEEK  # the link of an older one is over, and its mail with it
 
 
 class _OthersAsked(Exception):
@@ -35,7 +34,7 @@ class _OthersAsked(Exception):
 class Askers:
     """Whose gates to hold beside those of who leaves; found out while theirs are held."""
 
-    suppression: KeySet  # what names mailboxes
+    same_mailbox: SameMailbox
     subjects: set[str] = field(default_factory=set)
 
     async def attempt(self, doing: Callable[[], Awaitable[T | None]]) -> T | None:
@@ -59,14 +58,10 @@ class Askers:
         """
         if not people and not emails:
             return
-        boxes = {one for email in emails for one in self._names(email)}
-        there = await asking(connection, people, boxes, now)
-        if not there <= self.subjects:
-            self.subjects.update(there)
+        asked = await self.same_mailbox.asking(connection, There(people, emails), now)
+        if not asked <= self.subjects:
+            self.subjects.update(asked)
             raise _OthersAsked
-
-    def _names(self, email: Address) -> list[bytes]:
-        return service_mails.mailbox_hashes(self.suppression, email)
 
     async def open_permits(self, connection: AsyncConnection, now: datetime) -> Open:
         """What may still start such a mail; also one of theirs to yet another mailbox."""
@@ -101,17 +96,6 @@ class Askers:
             )
             for leaver, one in zip(leaving, theirs, strict=True)
         ]
-
-
-async def asking(
-    connection: AsyncConnection, people: Collection[str], boxes: Collection[bytes], now: datetime
-) -> set[str]:
-    """Who asked lately for a mailbox of these people, or one of these; their gates are to be held.
-
-    Locks nothing. What is queued behind this look waits for longer than anybody who leaves, and
-    its claim sees what they said (`moving.TOLD_BEFORE`).
-    """
-    return await service_mails.askers(connection, people, boxes, now - _SINCE)
 
 
 def left_for_good(

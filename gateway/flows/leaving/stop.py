@@ -10,7 +10,8 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit.rowmac import RowMacs
-from consent import gates, service_mails, suppressions, tokens
+from consent import address_links, gates, service_mails, suppressions, tokens
+from consent.address import Address
 from consent.gates import Gate
 from consent.keys.keystore import KeyStore
 from consent.keys.vault import Vault
@@ -18,8 +19,9 @@ from consent.service_mails import StopLink
 from consent.suppressions import Stop, Suppression
 from delivery import permits
 from delivery.permit_wait import PermitWait
-from gateway.flows.leaving import asked_there, asking_kept_out, hidden, withdraw
+from gateway.flows.leaving import asking_kept_out, hidden, same_mailbox, withdraw
 from gateway.flows.leaving.asked_there import of_asking
+from gateway.flows.leaving.same_mailbox import SameMailbox, There
 from storage.clock import Clock
 from storage.database import Database
 from storage.errors import StorageAway
@@ -34,7 +36,7 @@ async def stop(
     clock: Clock,
     keystore: KeyStore,
     rows: RowKeys,
-    suppression: KeySet,
+    boxes: SameMailbox,
     permit_wait: PermitWait,
     permit_ttl: timedelta,
     macs: RowMacs,
@@ -51,15 +53,13 @@ async def stop(
     async with data.read() as connection:
         now = await clock.now(connection)
         link = await service_mails.find(connection, digest, now)
-        if link is None:
-            return
-        meant = await _meant(connection, link, now)
-    # Before anything is locked: the key store may be slow, and who holds gates holds up mail.
-    vault = await keystore.vault(meant.sharing | meant.asking)
+    if link is None:
+        return
+    vault = await _vault(data, keystore, rows, boxes, link, now)
     async with data.begin() as connection:
-        await _keep_asking_out(connection, suppression, vault, link, now)
+        await _keep_asking_out(connection, boxes.suppression, vault, link, now)
         # Not before: meanwhile a mail may have been queued for another spelling of the mailbox.
-        meant = await _meant(connection, link, now)
+        meant = await _meant(connection, boxes, rows, vault, link, now)
         together = await gates.lock(connection, meant.sharing | meant.asking)
         if link.subject not in together:  # away for a moment: what is answered now would not hold
             log.error("person_away")
@@ -73,7 +73,7 @@ async def stop(
             await gates.block_asking(connection, rows, held, now)
         else:
             await withdraw.block_asking(
-                connection, rows, suppression, held, vault, now, Stop.SERVICE
+                connection, rows, boxes.suppression, held, vault, now, Stop.SERVICE
             )
         still_open = permits.together(await permits.open_of(connection, meant.ended(), now))
         held_back = await hidden.holders(connection, macs, vault, together, now, permit_ttl)
@@ -95,6 +95,27 @@ async def whose(data: Database, clock: Clock, token: str) -> str | None:
     async with data.read() as connection:
         link = await service_mails.find(connection, digest, await clock.now(connection))
     return None if link is None or link.address_hash is not None else link.subject
+
+
+async def _vault(
+    data: Database,
+    keystore: KeyStore,
+    rows: RowKeys,
+    boxes: SameMailbox,
+    link: StopLink,
+    now: datetime,
+) -> Vault:
+    """The keys of all who are meant, and of whom it takes to find these.
+
+    Before anything is locked: the key store may be slow, and who holds gates holds up mail.
+    """
+    async with data.read() as connection:
+        known = await service_mails.sharing(connection, [link.subject], [link.mailbox])
+    known.add(link.subject)
+    vault = await keystore.vault(known)
+    async with data.read() as connection:
+        meant = await _meant(connection, boxes, rows, vault, link, now)
+    return await keystore.vault(known | meant.sharing | meant.asking)
 
 
 async def _keep_asking_out(
@@ -119,9 +140,41 @@ class _Meant(NamedTuple):
         return [held[one] for one in self.sharing & held.keys() if not held[one].gone(keys)]
 
 
-async def _meant(connection: AsyncConnection, link: StopLink, now: datetime) -> _Meant:
-    asking = await asked_there.asking(connection, [], [link.mailbox], now)
+async def _meant(
+    connection: AsyncConnection,
+    boxes: SameMailbox,
+    rows: RowKeys,
+    vault: Vault,
+    link: StopLink,
+    now: datetime,
+) -> _Meant:
+    there = await _there(connection, boxes.suppression, rows, vault, link)
+    sharing = await boxes.sharing(connection, there)
+    asking = await boxes.asking(connection, there, now)
     if link.address_hash is None:
-        return _Meant(await service_mails.sharing(connection, [link.subject]), asking)
-    sharing = await service_mails.sharing(connection, [], [link.mailbox])
+        return _Meant(sharing, asking)
     return _Meant(sharing, asking | {link.subject} - sharing)
+
+
+async def _there(
+    connection: AsyncConnection, keys: KeySet, rows: RowKeys, vault: Vault, link: StopLink
+) -> There:
+    """The mailbox of a link; where it is not that on file, its address is not ours to know.
+
+    Those tell it who are mailed there, and for a week the link of the mail that asked.
+    """
+    boxes = [link.mailbox]
+    if link.address_hash is None:
+        return await same_mailbox.of_people(connection, vault, [(link.subject, None)], boxes)
+    known = await service_mails.sharing(connection, (), boxes)
+    on_file = await same_mailbox.of_people(connection, vault, [(one, None) for one in known])
+    asked = await address_links.of_subject(connection, rows, link.subject)
+    emails = [*on_file.emails, *(one.opened(vault) for one in asked)]
+    return There(
+        (), [one for one in emails if one is not None and _went_to(keys, link, one)], boxes
+    )
+
+
+def _went_to(keys: KeySet, link: StopLink, email: Address) -> bool:
+    key = keys.get(link.kid)
+    return key is not None and suppressions.mailbox_hash(key, email) == link.address_hash

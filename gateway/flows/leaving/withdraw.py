@@ -16,7 +16,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit.kinds import Actor
-from consent import address, gates, links, service_mails, suppressions, taken_away
+from consent import address, gates, links, suppressions, taken_away
 from consent.address import Address
 from consent.gates import Gate
 from consent.keys.vault import Compartment, Vault
@@ -27,10 +27,18 @@ from consent.suppressions import Stop, Suppression
 from consent.taken_away import TakingAway
 from consent.trail import Trail
 from delivery.permits import Open
-from gateway.flows.leaving import acknowledging, asking_kept_out, hidden, unfound, whereabouts
+from gateway.flows.leaving import (
+    acknowledging,
+    asking_kept_out,
+    hidden,
+    same_mailbox,
+    unfound,
+    whereabouts,
+)
 from gateway.flows.leaving.acknowledging import Leaver
 from gateway.flows.leaving.asked_there import Askers, left_for_good
 from gateway.flows.leaving.ending import Ending, Leaving, Withdrawal
+from gateway.flows.leaving.same_mailbox import SameMailbox
 from gateway.flows.sending import permission
 from gateway.flows.sending.permission import Question
 from gateway.parts import Parts
@@ -96,6 +104,10 @@ def _strangers(leaving: Sequence[Leaving], *, objecting: bool = False) -> list[A
     ]
 
 
+def _objecting(leaving: Sequence[Leaving]) -> list[tuple[str | None, Address | None]]:
+    return [(one.subject, one.email) for one in leaving if one.withdrawal.objection]
+
+
 def _left(
     leaving: Sequence[Leaving],
     present: Mapping[str, Gate],
@@ -136,7 +148,7 @@ async def block_asking(
 
     Those that wait in the outbox end too: a claim has no address to look up, so
     the gate says when it happened. Hold the gates of all who share a mailbox
-    (`service_mails.sharing`). An address that cannot be opened is not blocked:
+    (`SameMailbox.sharing`). An address that cannot be opened is not blocked:
     nobody is kept from leaving for it.
     """
     await gates.block_asking(connection, keys, held, now)
@@ -183,6 +195,7 @@ class Withdrawals:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
+        self._same_mailbox = SameMailbox(parts.keyring.suppression, parts.lookup)
         self._written = Grouped(severally(self._write), most=_AT_ONCE)
 
     async def withdraw(self, question: Question, withdrawal: Withdrawal) -> None:
@@ -225,7 +238,7 @@ class Withdrawals:
                 raise PartAway("data")
 
     async def _write(self, said: Sequence[_Said]) -> list[_Written | Exception]:
-        askers = Askers(self._parts.keyring.suppression)
+        askers = Askers(self._same_mailbox)
         trying = partial(self._try, said, askers)
         while (written := await askers.attempt(trying)) is None:
             pass  # somebody signed up, or asked for their mailbox, between the look and the lock
@@ -252,16 +265,15 @@ class Withdrawals:
         # Whoever wrote whose an address is: what is said in its name only takes away.
         return [None if one is None else one.subject for one in found]
 
-    async def _sharing(self, connection: AsyncConnection, leaving: Sequence[Leaving]) -> set[str]:
+    async def _sharing(
+        self, connection: AsyncConnection, leaving: Sequence[Leaving], vault: Vault
+    ) -> set[str]:
         """Who is asked in the mailboxes of those who object, by whatever spelling."""
-        objecting = [leaver for leaver in leaving if leaver.withdrawal.objection]
-        if not objecting:
+        said = _objecting(leaving)
+        if not said:
             return set()
-        subjects = {leaver.subject for leaver in objecting if leaver.subject is not None}
-        emails = [leaver.email for leaver in objecting if leaver.email is not None]
-        keys = self._parts.keyring.suppression
-        mailboxes = {one for email in emails for one in service_mails.mailbox_hashes(keys, email)}
-        return await service_mails.sharing(connection, subjects, mailboxes)
+        there = await same_mailbox.of_people(connection, vault, said)
+        return await self._same_mailbox.sharing(connection, there)
 
     async def _acknowledge(
         self,
@@ -286,9 +298,9 @@ class Withdrawals:
             if mailbox is not None
         ]
         if left:
-            blocking = parts.keyring.suppression
+            boxes = self._same_mailbox
             await acknowledging.queue(
-                connection, parts.config, parts.rows, blocking, left, vault, ending.now
+                connection, parts.config, parts.rows, boxes, left, vault, ending.now
             )
 
     async def _vault(self, leaving: Sequence[Leaving], subjects: Collection[str]) -> Vault:
@@ -296,17 +308,18 @@ class Withdrawals:
 
         Before anything is locked: the key store may be slow, and who holds gates holds up mail.
         """
+        objecting = {one for one, _ in _objecting(leaving) if one is not None}
+        vault = await self._parts.keystore.vault(objecting)
         async with self._parts.data.read() as connection:
-            sharing = await self._sharing(connection, leaving)
+            sharing = await self._sharing(connection, leaving, vault)
         return await self._parts.keystore.vault(sharing.union(subjects))
 
     async def _keep_asking_out(
         self, connection: AsyncConnection, leaving: Sequence[Leaving], vault: Vault
     ) -> None:
         """Nobody asks the mailboxes of those who object meanwhile."""
-        said = [(one.subject, one.email) for one in leaving if one.withdrawal.objection]
         keys, now = self._parts.keyring.suppression, await self._parts.clock.now(connection)
-        await asking_kept_out.of_people(connection, keys, vault, said, now)
+        await asking_kept_out.of_people(connection, keys, vault, _objecting(leaving), now)
 
     async def _object(
         self,
@@ -338,7 +351,7 @@ class Withdrawals:
             await self._keep_asking_out(connection, leaving, vault)
             if await have_appeared(connection, parts.lookup, _strangers(leaving)):
                 return None
-            sharing = await self._sharing(connection, leaving)
+            sharing = await self._sharing(connection, leaving, vault)
             together = await gates.lock(connection, subjects | sharing | askers.subjects)
             held = {one: gate for one, gate in together.items() if one in subjects}
             _require_there(leaving, held)

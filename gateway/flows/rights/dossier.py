@@ -36,6 +36,7 @@ from consent.rights import RightsRequest
 from consent.suppressions import Blocked
 from delivery import outbox, past
 from delivery.outbox import Stored
+from gateway.flows.leaving.same_mailbox import SameMailbox
 from gateway.flows.rights import overview, past_mails
 from gateway.flows.rights.overview import OwnData
 from gateway.flows.rights.past_mails import Mail
@@ -124,12 +125,7 @@ class Dossiers:
             mails, left_out = await self._mails(connection, subject, opener, aside, events)
             requests = await rights_requests.of_subject(connection, parts.rows, subject)
             held = await holds.of_subjects(connection, parts.rows, [subject])
-            keys = parts.keyring.suppression
-            blocks = (
-                await suppressions.standing(connection, keys, address.parse(own.email), now)
-                if own.email
-                else []
-            )
+            blocks = await self._blocks(connection, own.email, now)
             return Dossier(
                 subject=subject,
                 at=now,
@@ -145,6 +141,19 @@ class Dossiers:
                 blocks=blocks,
                 service_mails=await service_mails.to_subject(connection, subject),
             )
+
+    async def _blocks(
+        self, connection: AsyncConnection, email: str | None, now: datetime
+    ) -> list[Blocked]:
+        """Raises `KeyringBehind` where one by a key that we lack would be left out."""
+        if not email:
+            return []
+        boxes = SameMailbox(self.parts.keyring.suppression, self.parts.lookup)
+        found = await suppressions.standing(
+            connection, boxes.suppression, address.parse(email), now
+        )
+        await boxes.require_keys(connection)
+        return found
 
     async def _events(
         self,

@@ -49,6 +49,7 @@ from gateway.flows.by import By, refs_of
 from gateway.flows.leaving import ending, hidden, unfound, whereabouts, withdraw
 from gateway.flows.leaving.asked_there import Askers
 from gateway.flows.leaving.ending import Withdrawal
+from gateway.flows.leaving.same_mailbox import SameMailbox
 from gateway.flows.rights import erasing, unblocking
 from gateway.flows.rights.erasing import Erasing
 from gateway.flows.sending import permission
@@ -120,7 +121,8 @@ class Erasures:
 
     def __init__(self, erasing: Erasing) -> None:
         self._erasing = erasing
-        self._parts = erasing.parts
+        self._parts = parts = erasing.parts
+        self._same_mailbox = SameMailbox(parts.keyring.suppression, parts.lookup)
 
     async def erase(self, request: Request) -> Erasure | None:
         """Forget a person; None where nobody is known. Returned when no mail to them can start.
@@ -149,7 +151,7 @@ class Erasures:
         return await self._erase(replace(request, name=name))
 
     async def _erase(self, request: Request) -> Erasure | Clash | None:
-        askers = Askers(self._parts.keyring.suppression)
+        askers = Askers(self._same_mailbox)
         trying = partial(self._begin, request, askers)
         while (begun := await askers.attempt(trying)) is None:
             pass  # somebody signed up, or asked for their mailbox, between the look and the lock
@@ -262,7 +264,7 @@ class Erasures:
         dates = await self._dates(connection, gate, told[subject])
         new = _new(request, gate, consents, dates, now, waiting)
         objected = dates.person.objected_at is not None
-        blocking = unblocking.Blocking(parts.keyring.suppression, gate, vault, told[subject], now)
+        blocking = unblocking.Blocking(self._same_mailbox, gate, vault, told[subject], now)
         policy = parts.config.rights.suppress_after_erasure
         await blocking.as_they_are_erased(connection, policy, objected=objected)
         (still_open,) = await permits.open_of(connection, [(subject, None)], now)

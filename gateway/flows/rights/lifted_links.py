@@ -116,7 +116,8 @@ class LiftedLinks:
         there = address_mails.on_file(gate, one.vault)
         if there is None:
             raise StorageAway("key store")
-        again = StoppingAgain(keys, these.suppression, gate, there, CHANNEL, now)
+        suppression = these.same_mailbox.suppression
+        again = StoppingAgain(keys, suppression, gate, there, CHANNEL, now)
         await again.of(connection, trail, one.lifted())
         if link.paused_until is not None:
             await self._pause(connection, gate.subject, link.paused_until)

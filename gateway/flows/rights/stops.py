@@ -24,7 +24,6 @@ from consent import (
     gates,
     history,
     policy,
-    service_mails,
     stops,
     taken_away,
     texts,
@@ -43,7 +42,8 @@ from delivery import permits
 from delivery.permit_wait import PermitWait
 from gateway.config.config import Config
 from gateway.flows.by import By, refs_of
-from gateway.flows.leaving import hidden, whereabouts
+from gateway.flows.leaving import hidden, same_mailbox, whereabouts
+from gateway.flows.leaving.same_mailbox import SameMailbox
 from gateway.flows.rights import lifted, unblocking, waiting
 from gateway.flows.rights.lifted import Lift
 from gateway.flows.rights.waiting import Waiting
@@ -51,7 +51,6 @@ from gateway.takings import Takings
 from storage.clock import Clock
 from storage.database import Database
 from storage.errors import StorageAway
-from storage.keysets import KeySet
 
 log = structlog.get_logger()
 
@@ -77,7 +76,7 @@ class Stops:
     keystore: KeyStore
     consents: Consents
     log: Log
-    suppression: KeySet
+    same_mailbox: SameMailbox
     permit_wait: PermitWait
     permit_ttl: timedelta
     takings: Takings
@@ -184,7 +183,8 @@ class Stops:
         """
         vault = await self.keystore.vault([subject])
         async with self.data.begin() as connection:
-            sharing = await service_mails.sharing(connection, [subject])
+            there = await same_mailbox.of_people(connection, vault, [(subject, None)])
+            sharing = await self.same_mailbox.sharing(connection, there)
             together = await gates.lock(connection, sharing | {subject})
             gate = _there(together, subject)
             if not gate.live or gate.objected_at is None:
@@ -203,7 +203,7 @@ class Stops:
             said, actor = Lifting(Lifted.OBJECTION, CHANNEL, ids, told), Actor.SUBJECT
             trail.record(Kind.SUPPRESSION_LIFTED, subject, actor, now, evidence=said)
             await stops.lift_objection(connection, self.consents.keys, gate)
-            blocking = unblocking.Blocking(self.suppression, gate, vault, known.told, now)
+            blocking = unblocking.Blocking(self.same_mailbox, gate, vault, known.told, now)
             await blocking.as_they_lift(connection)
             await trail.stage(connection)
         return True

@@ -14,13 +14,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from audit.entry import format_moment
 from audit.kinds import Kind
 from audit.trail import Told
-from consent import address, gates, neighbours, service_mails, suppressions
+from consent import address, gates, neighbours, suppressions
 from consent.address import Address
 from consent.gates import Gate
 from consent.keys.vault import Vault
 from consent.suppressions import Stop, Suppression
 from gateway.config.config import Suppress
 from gateway.flows.leaving import ending, whereabouts
+from gateway.flows.leaving.same_mailbox import SameMailbox, There
 from storage.keysets import KeySet
 
 
@@ -28,7 +29,7 @@ from storage.keysets import KeySet
 class Blocking:
     """What stands of somebody's mailbox, whose gate is held, with every event of theirs."""
 
-    keys: KeySet
+    same_mailbox: SameMailbox
     gate: Gate
     vault: Vault
     told: Sequence[Told] = field(repr=False)
@@ -62,9 +63,14 @@ class Blocking:
         said_at: datetime | None,
         kind: Stop | None = None,
     ) -> None:
-        """Lift all blocks, or those of one kind, but what may be the word of a neighbour."""
+        """Lift all blocks, or those of one kind, but what may be the word of a neighbour.
+
+        Raises `KeyringBehind` where one may stand by a key that we lack: it would stay.
+        """
+        await self.same_mailbox.require_keys(connection)
         subject = self.gate.subject
-        sharing = await service_mails.sharing(connection, [subject]) - {subject}
+        there = There([subject], [email])
+        sharing = await self.same_mailbox.sharing(connection, there) - {subject}
         others = [one for one in (await gates.peek(connection, sharing)).values() if one.live]
         if not others:
             return await suppressions.lift(connection, self.keys, email, kind)
@@ -72,6 +78,11 @@ class Blocking:
             theirs = neighbours.may_be_theirs(block, said_at, others)
             if kind in (None, block.kind) and not theirs:
                 await suppressions.lift(connection, self.keys, email, block.kind)
+
+    @property
+    def keys(self) -> KeySet:
+        """What hashes of blocks are made with."""
+        return self.same_mailbox.suppression
 
     @property
     def _email(self) -> Address | None:
