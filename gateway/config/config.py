@@ -14,7 +14,7 @@ from datetime import date, timedelta
 from enum import StrEnum
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
@@ -220,7 +220,7 @@ class Inbox(Section):
 
 
 class Delivery(Section):
-    transport: Literal["inbox", "relay", "direct"] = "inbox"
+    transport: Literal["inbox", "relay"] = "inbox"
     permit_ttl: Duration = timedelta(seconds=2)
     lease: Duration = timedelta(minutes=30)
     journal_dir: FilePath = Field(default=Path("var/journal"), validate_default=True)
@@ -337,12 +337,15 @@ def embedded_default() -> str:
     return Path(__file__).parents[2].joinpath("config.toml").read_text(encoding="utf-8")
 
 
+_TOML: Final = "text ends in its line, in quotation marks, and each key and table stands once"
+
+
 def parse(raw: str, *, base: Path, name: str = "it") -> Config:
     """As `load`, from the text of *name*; relative paths are relative to *base*."""
     try:
         tree = tomllib.loads(raw)
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError([f"{name}: is not TOML: {error}"]) from None
+        raise ConfigError([f"{name}: is not TOML: {error}; {_TOML}"]) from None
     fetched = secrets.fetch(tree, base)
     problems = list(fetched.problems.values())
     if isinstance(delivery := tree.get("delivery"), dict):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from itertools import combinations
 from pathlib import Path
@@ -72,7 +72,10 @@ def _about_senders(config: Config) -> Iterator[str]:
         mailbox = "." + sender.from_address.rpartition("@")[2]
         signing = "." + sender.dkim_domain
         if not (mailbox.endswith(signing) or signing.endswith(mailbox)):
-            yield f"senders.{name}.dkim_domain: does not align with from_address (DMARC)"
+            yield (
+                f"senders.{name}.dkim_domain: does not align with from_address (DMARC): write the"
+                " domain of that, or one above it"
+            )
         if sender.logo is not None and (problem := logos.problem_of(sender.logo)):
             yield f"senders.{name}.logo: {problem}"
         for other, theirs in config.senders.items():
@@ -82,10 +85,15 @@ def _about_senders(config: Config) -> Iterator[str]:
                 yield f"senders.{name}.was: names {other}, who is another sender"
 
 
+def _none_of(table: str, name: str, known: Iterable[str]) -> str:
+    others = ", ".join(known)
+    return f"there is no [{table}.{name}]" + (f", only {others}" if others else "")
+
+
 def _about_purposes(config: Config) -> Iterator[str]:
     for name, purpose in config.purposes.items():
         if purpose.sender not in config.senders:
-            yield f"purposes.{name}.sender: there is no such sender"
+            yield f"purposes.{name}.sender: {_none_of('senders', purpose.sender, config.senders)}"
         for locale in sorted(purpose.title.keys() ^ purpose.text.keys()):
             yield f"purposes.{name}: title and text must both have the language {locale}"
         for key in ("expires_after", "unused_after"):
@@ -123,7 +131,7 @@ def _about_forms(config: Config) -> Iterator[str]:
     for name, form in config.forms.items():
         missing = [p for p in form.purposes if p not in config.purposes]
         for purpose in missing:
-            yield f"forms.{name}.purposes: there is no purpose {purpose}"
+            yield f"forms.{name}.purposes: {_none_of('purposes', purpose, config.purposes)}"
         if len(set(form.purposes)) != len(form.purposes):
             yield f"forms.{name}.purposes: names a purpose twice"
         if missing:
@@ -152,8 +160,6 @@ def _about_kinds(config: Config) -> Iterator[str]:
 
 def _about_delivery(config: Config) -> Iterator[str]:
     delivery = config.delivery
-    if delivery.transport == "direct":
-        yield "delivery.transport: direct delivery is not in this release; use a relay"
     if delivery.permit_ttl < timedelta(seconds=1):
         yield "delivery.permit_ttl: at least 1s"
     if delivery.lease <= delivery.permit_ttl:
@@ -162,7 +168,10 @@ def _about_delivery(config: Config) -> Iterator[str]:
 
 def _about_name(username: str | None, password: Secret | None) -> Iterator[str]:
     if (username is None) != (password is None):
-        yield "delivery.relay.username: user name and password come together"
+        yield (
+            "delivery.relay.username: user name and password come together:"
+            " set password_file or password_env"
+        )
 
 
 def _about_relay(config: Config) -> Iterator[str]:

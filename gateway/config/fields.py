@@ -131,10 +131,13 @@ def parse_host(raw: str) -> str:
 
 
 def parse_mailbox(raw: str) -> str:
-    local, at, domain = raw.rpartition("@")
-    if not at or not re.fullmatch(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}", local):
-        raise ValueError("write an address such as news@example.org")
-    return f"{local}@{parse_domain(domain)}"
+    local, _, domain = raw.rpartition("@")
+    try:
+        if re.fullmatch(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}", local):
+            return f"{local}@{domains.to_ascii(domain)}"
+    except DomainError:
+        pass
+    raise ValueError("write an address such as news@example.org")
 
 
 def parse_former(raw: str) -> str:

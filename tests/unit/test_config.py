@@ -248,7 +248,20 @@ def test_a_table_is_wrong_by_what_stands_in_it_and_no_pattern_is_shown() -> None
 
 
 def test_a_file_that_is_not_toml_is_refused() -> None:
-    assert problems("[server")[0].startswith("it: is not TOML: ")
+    (problem,) = problems('name = "Acme\nx = 1')
+
+    assert problem.startswith("it: is not TOML: ")
+    assert "line 1" in problem
+    assert problem.endswith(
+        "; text ends in its line, in quotation marks, and each key and table stands once"
+    )
+
+
+@pytest.mark.parametrize("address", ["news@", "news", "@acme.example", "news@acme..example"])
+def test_what_is_no_address_is_told_what_one_looks_like(address: str) -> None:
+    wanted = ["senders.acme.from_address: write an address such as news@example.org"]
+
+    assert problems(changed('"news@acme.example"', f'"{address}"')) == wanted
 
 
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
@@ -274,19 +287,19 @@ def test_a_missing_file_is_refused(tmp_path: Path) -> None:
         pytest.param(
             'transport = "inbox"    ',
             'transport = "direct"    ',
-            "delivery.transport: direct delivery is not in this release; use a relay",
+            "delivery.transport: must be inbox or relay",
             id="direct delivery",
         ),
         pytest.param(
             'sender = "acme"',
             'sender = "other"',
-            "purposes.newsletter.sender: there is no such sender",
+            "purposes.newsletter.sender: there is no [senders.other], only acme",
             id="purpose of nobody",
         ),
         pytest.param(
             'purposes = ["newsletter"]',
             'purposes = ["offers"]',
-            "forms.newsletter.purposes: there is no purpose offers",
+            "forms.newsletter.purposes: there is no [purposes.offers], only newsletter",
             id="form without purpose",
         ),
         pytest.param(
@@ -310,7 +323,8 @@ def test_a_missing_file_is_refused(tmp_path: Path) -> None:
         pytest.param(
             'dkim_domain = "acme.example"',
             'dkim_domain = "other.example"',
-            "senders.acme.dkim_domain: does not align with from_address (DMARC)",
+            "senders.acme.dkim_domain: does not align with from_address (DMARC): write the domain"
+            " of that, or one above it",
             id="signature that does not align",
         ),
         pytest.param(
@@ -366,7 +380,8 @@ def test_a_missing_file_is_refused(tmp_path: Path) -> None:
         pytest.param(
             'host = "127.0.0.1"',
             'host = "127.0.0.1"\nusername = "gateway"',
-            "delivery.relay.username: user name and password come together",
+            "delivery.relay.username: user name and password come together:"
+            " set password_file or password_env",
             id="name without password",
         ),
     ],
