@@ -52,6 +52,7 @@ from gateway.config.fields import (
     Subdivision,
     TimeZone,
     Told,
+    Transport,
     Variable,
     WebhookName,
     WebhookSecrets,
@@ -220,7 +221,7 @@ class Inbox(Section):
 
 
 class Delivery(Section):
-    transport: Literal["inbox", "relay"] = "inbox"
+    transport: Transport = "inbox"
     permit_ttl: Duration = timedelta(seconds=2)
     lease: Duration = timedelta(minutes=30)
     journal_dir: FilePath = Field(default=Path("var/journal"), validate_default=True)

@@ -9,11 +9,17 @@ from collections.abc import Mapping
 from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 from urllib.parse import SplitResult, urlsplit
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, PlainValidator, StringConstraints, ValidationInfo
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    PlainValidator,
+    StringConstraints,
+    ValidationInfo,
+)
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
@@ -162,6 +168,12 @@ def parse_note_name(raw: str) -> str:
     return raw
 
 
+def refuse_direct(raw: object) -> object:
+    if raw == "direct":
+        raise ValueError("direct delivery is not in this release; use a relay")
+    return raw
+
+
 def parse_database_url(raw: str, info: ValidationInfo) -> str:
     url = _database_url(raw)
     if url is not None and url.drivername == "postgresql" and url.database:
@@ -297,6 +309,7 @@ Mailbox = Annotated[str, AfterValidator(parse_mailbox)]
 PageUrl = Annotated[str, AfterValidator(parse_page)]
 Former = Annotated[Line, AfterValidator(parse_former)]
 Origin = Annotated[str, AfterValidator(parse_origin)]
+Transport = Annotated[Literal["inbox", "relay"], BeforeValidator(refuse_direct)]
 IssuerUrl = Annotated[Line, AfterValidator(parse_issuer)]
 PublicUrl = Annotated[str, AfterValidator(parse_public_url)]
 WitnessKey = Annotated[Line, AfterValidator(parse_witness)]

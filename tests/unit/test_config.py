@@ -287,7 +287,7 @@ def test_a_missing_file_is_refused(tmp_path: Path) -> None:
         pytest.param(
             'transport = "inbox"    ',
             'transport = "direct"    ',
-            "delivery.transport: must be inbox or relay",
+            "delivery.transport: direct delivery is not in this release; use a relay",
             id="direct delivery",
         ),
         pytest.param(
