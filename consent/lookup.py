@@ -100,25 +100,24 @@ class LookUp:
         if self.lacking:
             raise KeyringBehind(self.lacking)
 
-    async def lags(self, connection: AsyncConnection) -> bool:
-        """Whether a live key is not ours by now; else ours made all that was read before."""
-        self._note(tuples(await straight.rows(connection, KEYS), live_key))
-        return bool(self.lacking)
+    def held(self) -> frozenset[Live]:
+        """Our keys as they stand. Name them before a look: nothing was looked for by later ones."""
+        return frozenset(
+            Live(kind, key.kid) for kind, keys in self._sets.items() for key in keys.keys
+        )
 
-    async def beyond(
-        self, connection: AsyncConnection, kind: str, held: Collection[int]
-    ) -> set[Live]:
-        """The live keys of a set but those *held*, which else made all that was read before."""
-        await self.lags(connection)
-        return {one for one in self._told if one.kind == kind and one.number not in held}
-
-    async def require_still(self, connection: AsyncConnection) -> None:
-        """Raise as `find` where a live key came since; else ours made all that was read before.
+    async def beyond(self, connection: AsyncConnection, held: frozenset[Live]) -> frozenset[Live]:
+        """The live keys by now but those *held*; none: these made all that was read before.
 
         A key is told before the first of anything is made with it.
         """
-        if await self.lags(connection):
-            self.require()
+        self._note(tuples(await straight.rows(connection, KEYS), live_key))
+        return self._told - held
+
+    async def require_still(self, connection: AsyncConnection, held: frozenset[Live]) -> None:
+        """Raise as `find` where there are any (`beyond`)."""
+        if lacking := await self.beyond(connection, held):
+            raise KeyringBehind(lacking)
 
     def hashes(self, canonical: str) -> list[bytes]:
         """Every hash by which an address may be found or marked, newest last."""
@@ -336,8 +335,7 @@ class LookUp:
     def _note(self, rows: Iterable[Any]) -> None:
         told = [Live(row.kind, row.number) for row in rows if LIVE.fits(self._rows, row)]
         self._told = frozenset(told)
-        ours = {Live(kind, key.kid) for kind, keys in self._sets.items() for key in keys.keys}
-        self.lacking = self._told - ours
+        self.lacking = self._told - self.held()
 
     def _names(self, rows: Iterable[Any], subject: str) -> Names:
         theirs = [row for row in rows if row.subject == subject and isinstance(row.hash, bytes)]

@@ -166,9 +166,10 @@ class AskingAnew:
                 connection, parts.consents, parts.log.macs, held, vault, named, now
             )
             askings = [Asking(one.email) for one in people if one.email is not None]
+            ours = parts.lookup.held()
             limits = await AskingLimits.read(connection, keys, askings, now)
             # Else a mailbox may have said no that is named by a key that we lack.
-            await parts.lookup.require_still(connection)
+            await parts.lookup.require_still(connection, ours)
             batch = _Batch(
                 self,
                 limits,

@@ -176,10 +176,11 @@ async def _standing(
     now: datetime,
 ) -> Mapping[str, SignUp]:
     """The sign-ups with what they ask for that nobody left since; those that ask for nothing go."""
+    held = lookup.held()
     indexes = {id: lookup.hashes(form.email.canonical) for id, form in forms.items()}
     marked = await marks.read(connection, {one for group in indexes.values() for one in group})
     # Who left while we waited for their gate may be marked by a key that came meanwhile.
-    await lookup.require_still(connection)
+    await lookup.require_still(connection, held)
     standing: dict[str, SignUp] = {}
     for intake in waiting:
         if intake.id in forms:

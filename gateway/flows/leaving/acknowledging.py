@@ -76,8 +76,9 @@ async def queue(
     """
     suppression = same_mailbox.suppression
     told = [one for one in leaving if gates.usable(one.gate, vault, *_KEYS)]
+    held = same_mailbox.held()
     mailboxes = await _Mailboxes.read(connection, suppression, [one.email for one in told], now)
-    if await same_mailbox.lags(connection):
+    if await same_mailbox.lags(connection, held):
         return
     pairs = {(consent.subject, consent.purpose) for one in told for consent in one.consents}
     handles = await links.handles(connection, keys, pairs)

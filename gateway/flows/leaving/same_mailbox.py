@@ -82,27 +82,29 @@ class SameMailbox:
         lacking = {one.number for one in await self._lacking(connection, held)}
         return found | await service_mails.askers_under(connection, lacking, now - _SINCE)
 
-    async def require_keys(self, connection: AsyncConnection) -> None:
-        """Raise `KeyringBehind` where mailboxes are named by a key that we lack."""
-        if lacking := await self._lacking(connection, self._held()):
+    def held(self) -> frozenset[Live]:
+        """Our keys, to be named before a look (`LookUp.held`)."""
+        return self.lookup.held()
+
+    async def require_keys(self, connection: AsyncConnection, held: frozenset[Live]) -> None:
+        """Raise `KeyringBehind` where mailboxes are named by a key that is not *held*."""
+        if lacking := await self._lacking(connection, held):
             raise KeyringBehind(lacking)
 
-    async def lags(self, connection: AsyncConnection) -> bool:
-        """Whether mailboxes are named by a key that we lack; else we saw all that names one."""
-        return bool(await self._lacking(connection, self._held()))
+    async def lags(self, connection: AsyncConnection, held: frozenset[Live]) -> bool:
+        """Whether mailboxes are named by other keys than *held*; else we saw all that names one."""
+        return bool(await self._lacking(connection, held))
 
-    def _named(self, there: There) -> tuple[set[int], set[bytes]]:
+    def _named(self, there: There) -> tuple[frozenset[Live], set[bytes]]:
         """The keys that we have, and what they name these mailboxes."""
         boxes = {
             box
             for email in there.emails
             for box in service_mails.mailbox_hashes(self.suppression, email)
         }
-        return self._held(), boxes.union(there.boxes)
+        return self.held(), boxes.union(there.boxes)
 
-    def _held(self) -> set[int]:
-        return {key.kid for key in self.suppression.keys}
-
-    async def _lacking(self, connection: AsyncConnection, held: Collection[int]) -> set[Live]:
+    async def _lacking(self, connection: AsyncConnection, held: frozenset[Live]) -> set[Live]:
         # After the look: a key is told before the first of anything is made with it.
-        return await self.lookup.beyond(connection, _SUPPRESSION, held)
+        beyond = await self.lookup.beyond(connection, held)
+        return {one for one in beyond if one.kind == _SUPPRESSION}

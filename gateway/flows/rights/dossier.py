@@ -149,10 +149,11 @@ class Dossiers:
         if not email:
             return []
         boxes = SameMailbox(self.parts.keyring.suppression, self.parts.lookup)
+        held = boxes.held()
         found = await suppressions.standing(
             connection, boxes.suppression, address.parse(email), now
         )
-        await boxes.require_keys(connection)
+        await boxes.require_keys(connection, held)
         return found
 
     async def _events(

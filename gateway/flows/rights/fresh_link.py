@@ -152,10 +152,11 @@ async def standing(
 
     Hold the gates of who is found by these addresses: who leaves marks theirs under it.
     """
+    held = lookup.held()
     indexes = {id: lookup.hashes(email.canonical) for id, email in asked.items()}
     marked = await marks.read(connection, {one for group in indexes.values() for one in group})
     # Who left while we waited for their gate may be marked by a key that came meanwhile.
-    await lookup.require_still(connection)
+    await lookup.require_still(connection, held)
     return {
         one.id: asked[one.id]
         for one in waiting

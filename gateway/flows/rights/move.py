@@ -171,11 +171,13 @@ class Moving:
     async def _whose(self, connection: AsyncConnection, found: _Found) -> Whose:
         parts, to, now = self.parts, found.to, found.now
         before = address_mails.on_file(found.about.gate, found.about.vault)
+        ours = parts.lookup.held()
         hashes = suppressions.hashes_of(parts.keyring.suppression, to)
         stops = await suppressions.in_force(connection, hashes, now)
         indexes = parts.lookup.hashes(to.canonical)
         marked = await parts.marks.read(connection, indexes)
-        await parts.lookup.require_still(connection)  # else one may be of a key that we lack
+        # Else one may be of a key that we lack.
+        await parts.lookup.require_still(connection, ours)
         left = marked.bars(indexes, None, found.link.created_at, now)
         return Whose(
             themselves=before is not None and before.canonical == to.canonical,

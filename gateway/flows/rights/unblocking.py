@@ -67,7 +67,7 @@ class Blocking:
 
         Raises `KeyringBehind` where one may stand by a key that we lack: it would stay.
         """
-        await self.same_mailbox.require_keys(connection)
+        await self.same_mailbox.require_keys(connection, self.same_mailbox.held())
         subject = self.gate.subject
         there = There([subject], [email])
         sharing = await self.same_mailbox.sharing(connection, there) - {subject}

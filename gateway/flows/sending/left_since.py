@@ -43,6 +43,7 @@ async def without_left(
     asking = {id: to for id, to in opened.items() if to is not None}
     if not asking:
         return Asking(links)
+    held = lookup.held()
     indexes = {id: lookup.hashes(to.canonical) for id, to in asking.items()}
     marked = await marks.read(connection, {one for theirs in indexes.values() for one in theirs})
     left = {
@@ -52,5 +53,5 @@ async def without_left(
     stopped = await suppressions.in_force(connection, set().union(*boxes.values()), now)
     left |= {id for id, theirs in boxes.items() if theirs & stopped.keys()}
     # After the marks: a key is told before the first of them is made with it.
-    unsure = indexes.keys() - left if await lookup.lags(connection) else ()
+    unsure = indexes.keys() - left if await lookup.beyond(connection, held) else ()
     return Asking({id: one for id, one in links.items() if id not in left}, unsure)
