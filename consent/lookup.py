@@ -159,7 +159,7 @@ class LookUp:
         """
         self._note(tuples(looked["keys"], live_key))
         if hashes:
-            self.require()
+            self._require_all({kid for kid, _ in hashes})
         found: dict[str, Found] = {}
         for row in tuples(looked["theirs"], index):
             address = hashes.get((row.kid, row.hash))
@@ -169,6 +169,13 @@ class LookUp:
             if address not in found or new.honest:
                 found[address] = new
         return found
+
+    def _require_all(self, asked: Collection[int]) -> None:
+        """Raise also where a live key was learnt behind the hashes, and none was made with it."""
+        self.require()
+        late = self._set.live.keys() - asked
+        if lacking := [one for one in self._told if one.kind == _LOOKUP and one.number in late]:
+            raise KeyringBehind(lacking)
 
     async def let_go(self, connection: AsyncConnection, people: Collection[str]) -> frozenset[int]:
         """The keys that these people are found by, where our keyring let go of all of them.

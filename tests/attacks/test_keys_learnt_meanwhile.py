@@ -21,6 +21,7 @@ from gateway.flows.joining.asking_limits import AskingLimits
 from gateway.flows.leaving import acknowledging
 from gateway.flows.leaving.ending import Withdrawal
 from gateway.flows.leaving.withdraw import Withdrawals
+from storage.together import Together
 from tests.attacks.test_addresses_of_who_left import BOB, by_withdrawal, me
 from tests.attacks.test_asked_elsewhere import SPELLED, bobs, stops
 from tests.attacks.test_lagging_node import CLEO, beside
@@ -30,6 +31,7 @@ from tests.promises.test_withdrawal_is_told import tell
 from tests.support.addresses import ask
 from tests.support.apps import ADA, App, start_app
 from tests.support.calls import call
+from tests.support.hostile import by_sql
 
 __all__ = ["me"]
 
@@ -113,3 +115,18 @@ async def test_a_mailbox_that_was_left_is_not_asked(
         learns_behind(me.app, newer, Marks, "read")
 
         assert await me.app.deliver() == []
+
+
+async def test_nobody_who_is_found_by_that_key_alone_is_unknown(
+    app: App, learns_behind: Callable[..., None]
+) -> None:
+    """The keys of before were let go by all who have it: who leaves by address would be nobody."""
+    async with beside(app) as newer:
+        await newer.subscribe(BOB)
+        await by_sql(app, "DELETE FROM subject_index WHERE kid = 1")
+        learns_behind(app, newer, Together, "rows")
+
+        with pytest.raises(KeyringBehind):
+            await app.subject(BOB)
+
+        assert await app.subject(BOB)
