@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from datetime import timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import and_, delete, update
@@ -13,6 +15,7 @@ from audit.kinds import Actor
 from consent import address
 from consent.keys.tables import dek
 from consent.moving import TOLD_BEFORE
+from gateway.flows.leaving import stop as stopping
 from gateway.flows.leaving.ending import Withdrawal
 from gateway.flows.leaving.withdraw import Withdrawals, _Said, _Written
 from gateway.flows.sending.permission import Question
@@ -26,7 +29,7 @@ from tests.attacks.test_addresses_of_who_left import (
 )
 from tests.attacks.test_lagging_node import CLEO
 from tests.http.test_people_rights import Visit, visit
-from tests.support.addresses import ask, asked
+from tests.support.addresses import NEW, ask, asked, press
 from tests.support.apps import ADA, App, Mail
 
 SPELLED = BOB.replace("@", "+news@")
@@ -53,6 +56,12 @@ async def not_me(app: App, mail: Mail) -> None:
 
 async def stops(app: App, mail: Mail) -> None:
     answer = await app.http.post(f"/stop/{mail.token('stop')}")
+    assert answer.status == 200
+
+
+async def confirms(app: App, mail: Mail) -> None:
+    token = mail.token("confirm")
+    answer = await app.http.post(f"/confirm/{token}", data={"answer": "confirm"})
     assert answer.status == 200
 
 
@@ -141,6 +150,33 @@ async def test_who_stops_them_by_that_mail_needs_no_key_of_who_asked(me: Visit) 
 
     await me.app.sign_up(BOB)
     assert await me.app.deliver() == []
+
+
+async def test_who_stops_them_while_somebody_moves_away_stops_them_there(
+    app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The mail's mailbox is one that they left by now, and what they have on file is another."""
+    await app.sign_up()
+    (mail,) = await app.deliver()
+    await confirms(app, mail)
+    moving = (await asked(await visit(app), NEW)).new
+    look = stopping._vault
+
+    async def moved(*given: Any) -> Any:
+        vault = await look(*given)
+        await press(app, moving)
+        return vault
+
+    monkeypatch.setattr(stopping, "_vault", moved)
+    async with app.http.post(f"/stop/{mail.token('stop')}") as answer:
+        answered = answer.status == 200
+    if not answered:
+        await stops(app, mail)
+
+    assert not await app.subject()  # she moved
+    app.step(timedelta(days=8))  # beyond what is counted
+    await app.sign_up(ADA)
+    assert [one.to for one in await app.deliver() if b"/confirm/" in one.raw] == []
 
 
 async def test_who_leaves_one_purpose_beside_them_does_not_wait_for_it(me: Visit) -> None:

@@ -66,6 +66,8 @@ async def stop(
         if link.subject not in together:  # away for a moment: what is answered now would not hold
             log.error("person_away")
             raise StorageAway("data")
+        if await service_mails.find(connection, digest, now) != link:
+            raise StorageAway("data")  # they moved meanwhile: the link stops another mailbox
         held = meant.at_home(together, rows)
         now = await clock.now(connection)
         if link.address_hash is not None:  # it went elsewhere than to the mailbox on file
