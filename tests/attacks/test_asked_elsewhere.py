@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 import pytest
-from sqlalchemy import and_, delete
+from sqlalchemy import and_, delete, update
 
 from audit.kinds import Actor
 from consent import address
@@ -26,7 +26,7 @@ from tests.attacks.test_addresses_of_who_left import (
 )
 from tests.attacks.test_lagging_node import CLEO
 from tests.http.test_people_rights import Visit, visit
-from tests.support.addresses import ask
+from tests.support.addresses import ask, asked
 from tests.support.apps import ADA, App, Mail
 
 SPELLED = BOB.replace("@", "+news@")
@@ -127,6 +127,20 @@ async def test_so_is_it_where_the_key_of_who_leaves_is_missing(me: Visit) -> Non
     me.app.parts.keystore._people.forget([bob or ""])
 
     assert not await sent_after(asyncio.create_task(by_a_link(me.app)), desk, parcel)
+
+
+async def test_who_stops_them_by_that_mail_needs_no_key_of_who_asked(me: Visit) -> None:
+    """Whoever asks, and writes keys, would keep the mailbox from being rid of such mails."""
+    mail = (await asked(me, BOB)).mails[-1]
+    theirs = and_(dek.c.subject == await me.app.subject(), dek.c.compartment == "profile")
+    async with me.app.parts.key_database.begin() as connection:
+        await connection.execute(update(dek).where(theirs).values(wrapped=b"\x01\x01" + b"0" * 99))
+    me.app.parts.keystore._people.forget([await me.app.subject() or ""])
+
+    await stops(me.app, mail)
+
+    await me.app.sign_up(BOB)
+    assert await me.app.deliver() == []
 
 
 async def test_who_leaves_one_purpose_beside_them_does_not_wait_for_it(me: Visit) -> None:

@@ -12,9 +12,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from audit.rowmac import RowMacs
 from consent import address_links, gates, service_mails, suppressions, tokens
 from consent.address import Address
+from consent.address_links import AddressLink
+from consent.errors import SealError
 from consent.gates import Gate
 from consent.keys.keystore import KeyStore
-from consent.keys.vault import Vault
+from consent.keys.vault import Compartment, Vault
 from consent.service_mails import StopLink
 from consent.suppressions import Stop, Suppression
 from delivery import permits
@@ -169,10 +171,21 @@ async def _there(
     known = await service_mails.sharing(connection, (), boxes)
     on_file = await same_mailbox.of_people(connection, vault, [(one, None) for one in known])
     asked = await address_links.of_subject(connection, rows, link.subject)
-    emails = [*on_file.emails, *(one.opened(vault) for one in asked)]
+    emails = [*on_file.emails, *(_asked_for(one, vault) for one in asked)]
     return There(
         (), [one for one in emails if one is not None and _went_to(keys, link, one)], boxes
     )
+
+
+def _asked_for(one: AddressLink, vault: Vault) -> Address | None:
+    """None where it does not open: nobody keeps a mailbox from stopping mails by their own key."""
+    if not vault.has(one.subject, Compartment.PROFILE):
+        return None
+    try:
+        return one.opened(vault)
+    except SealError:
+        log.error("address_not_opened")
+        return None
 
 
 def _went_to(keys: KeySet, link: StopLink, email: Address) -> bool:
