@@ -60,6 +60,7 @@ from gateway.config.fields import (
     Wording,
 )
 from gateway.config.form_fields import MOST_FIELDS, FormField, merged
+from gateway.config.meant import meant
 from gateway.config.secrets import Fetched
 from gateway.config.section import SECTION
 from gateway.errors import ConfigError
@@ -385,7 +386,8 @@ _WITHOUT_QUOTES = ("bool_type", "float_type", "int_type")  # TOML has these as t
 def _line(path: tuple[str, ...], error: Any, fetched: Fetched) -> str:
     match error["type"]:
         case "extra_forbidden":
-            said = "is not a setting"
+            likely = meant(Config, path)
+            said = f"is not a setting; {likely} is" if likely else "is not a setting"
         case "missing":
             said = "is required"
         case "dict_type" | "model_type" | "model_attributes_type":

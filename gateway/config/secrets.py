@@ -36,6 +36,14 @@ class Fetched:
 _HOOK = ("webhooks", "*", "secret")
 
 
+def keys_of(path: tuple[str, ...]) -> tuple[str, ...]:
+    """The keys by which a value may be given that has its place at *path*."""
+    apart = (f"{path[-1]}_file", f"{path[-1]}_env")
+    if path in _PASSWORDS or (path[0], path[-1]) == _HOOK[::2]:
+        return apart
+    return (path[-1], *apart) if path in _URLS else path[-1:]
+
+
 def fetch(tree: dict[str, Any], base: Path) -> Fetched:
     """Replace each `x_file` and `x_env` in *tree* by the `x` it leads to.
 

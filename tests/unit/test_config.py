@@ -111,7 +111,7 @@ def test_everything_wrong_is_named_with_its_key_path() -> None:
     assert found == [
         "purposes.newsletter.basis: must be consent",
         "delivery.relay.port: must be a whole number, without quotation marks",
-        "limits.enabld: is not a setting",
+        "limits.enabld: is not a setting; enabled is",
     ]
 
 
@@ -158,6 +158,41 @@ url = "https://crm.example/hooks"
 kinds = ["subject.erased"]
 processor = "none"
 """
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "problem"),
+    [
+        pytest.param("[limits]", "[limts]", "limts: is not a setting; limits is", id="a table"),
+        pytest.param(
+            "max_length = 80",
+            "max_len = 80",
+            "forms.newsletter.fields.first_name.max_len: is not a setting; max_length is",
+            id="in a table that its writer named",
+        ),
+        pytest.param(
+            "enabled = true", "nothing = 1", "limits.nothing: is not a setting", id="like none"
+        ),
+        pytest.param(
+            "port = 25",
+            'passwrd_file = "x"',
+            "delivery.relay.passwrd_file: is not a setting; password_file is",
+            id="of what never stands here itself",
+        ),
+        pytest.param(
+            "[limits]",
+            '[webhooks.crm]\nsecret_fil = "x"\n[limits]',
+            "webhooks.crm.secret_fil: is not a setting; secret_file is",
+            id="a webhook's",
+        ),
+    ],
+)
+def test_a_setting_that_is_none_is_told_with_the_one_that_is_like_it(
+    old: str, new: str, problem: str
+) -> None:
+    assert problem in problems(changed(old, new))
+
+
 _NO_SECRET = 'each secret is "whsec_" and 24 to 64 random bytes in base64; to make one: '
 
 

@@ -34,7 +34,6 @@ SAME_WORDS = {
     "fr": {
         "%(number)s message.",
         "Date",
-        "Exports",
         "Message-ID",
         "Messages",
         "Page",
