@@ -368,6 +368,15 @@ def measured() -> house.House:
     return house.measure(ROOT)
 
 
+def test_pictures_are_in_few_colours() -> None:
+    """As `tests/support/pictures.py` makes them: else each clone fetches thrice as much."""
+    palette = 3  # the colour type of a PNG (RFC 2083, section 4.1.1)
+    pictures = [*(ROOT / "docs/screenshots").glob("*.png")]
+
+    assert pictures
+    assert [one.name for one in pictures if one.read_bytes()[25] != palette] == []
+
+
 def test_what_belongs_together_stands_in_a_folder(measured: house.House) -> None:
     assert len(measured.at_the_top) <= MODULES_AT_THE_TOP, measured.at_the_top
 

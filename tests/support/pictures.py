@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -364,6 +365,8 @@ async def _documents(album: Album, site: Site) -> None:
 
 
 async def main() -> None:
+    if shutil.which(_PNGQUANT) is None:
+        sys.exit("pngquant is missing (Debian package pngquant): pictures would be thrice as large")
     for old in _OUT.glob("*.png"):
         old.unlink()
     with tempfile.TemporaryDirectory() as folder:
