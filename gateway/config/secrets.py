@@ -28,8 +28,7 @@ class Fetched:
     def name(self, path: Sequence[str]) -> str:
         """The key path as the operator wrote it, or can write it."""
         *sections, key = path or ("",)
-        kept_apart = len(path) == len(_HOOK) and (path[0], key) == _HOOK[::2]
-        wanted = f"{key}_file or {key}_env" if kept_apart else key
+        wanted = " or ".join(keys_of(tuple(path))) if _is_of_hook(path) else key
         return ".".join((*sections, self.by.get(tuple(path), wanted)))
 
 
@@ -39,9 +38,14 @@ _HOOK = ("webhooks", "*", "secret")
 def keys_of(path: tuple[str, ...]) -> tuple[str, ...]:
     """The keys by which a value may be given that has its place at *path*."""
     apart = (f"{path[-1]}_file", f"{path[-1]}_env")
-    if path in _PASSWORDS or (path[0], path[-1]) == _HOOK[::2]:
+    if path in _PASSWORDS or _is_of_hook(path):
         return apart
     return (path[-1], *apart) if path in _URLS else path[-1:]
+
+
+def _is_of_hook(path: Sequence[str]) -> bool:
+    """Whether what a webhook is signed with has its place there, whatever its name."""
+    return len(path) == len(_HOOK) and (path[0], path[-1]) == _HOOK[::2]
 
 
 def fetch(tree: dict[str, Any], base: Path) -> Fetched:

@@ -167,15 +167,15 @@ async def _there(
 
     Those tell it who are mailed there, and for a week the link of the mail that asked.
     """
-    boxes = [link.mailbox]
+    named = [link.mailbox]
     if link.address_hash is None:
-        return await same_mailbox.of_people(connection, vault, [(link.subject, None)], boxes)
-    known = await service_mails.sharing(connection, (), boxes)
+        return await same_mailbox.of_people(connection, vault, [(link.subject, None)], named)
+    known = await service_mails.sharing(connection, (), named)
     on_file = await same_mailbox.of_people(connection, vault, [(one, None) for one in known])
     asked = await address_links.of_subject(connection, rows, link.subject)
     emails = [*on_file.emails, *(_asked_for(one, vault) for one in asked)]
     return There(
-        (), [one for one in emails if one is not None and _went_to(keys, link, one)], boxes
+        (), [one for one in emails if one is not None and _went_to(keys, link, one)], named
     )
 
 
